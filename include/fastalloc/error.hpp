@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/export.hpp>
+
+#include <cstddef>
+#include <memory_resource>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace fastalloc {
+
+/// A pool has no slot left and may not grow. It carries numbers and no string, so that it can be
+/// made and thrown while memory is out.
+class FASTALLOC_EXPORT pool_exhausted : public std::bad_alloc {
+public:
+    pool_exhausted(std::size_t slot_size, std::size_t capacity) noexcept
+        : slot_size_(slot_size), capacity_(capacity) {}
+
+    /// Bytes of a slot of that pool.
+    std::size_t slot_size() const noexcept { return slot_size_; }
+
+    /// Slots of that pool, all of which are in use.
+    std::size_t capacity() const noexcept { return capacity_; }
+
+    const char* what() const noexcept override;
+
+private:
+    std::size_t slot_size_;
+    std::size_t capacity_;
+};
+
+/// A configuration that cannot work. `what()` names the field, the value and the rule.
+class FASTALLOC_EXPORT invalid_configuration : public std::invalid_argument {
+public:
+    /// Preconditions: `field` outlives the exception.
+    invalid_configuration(const char* field, const std::string& value, const std::string& rule);
+
+    const char* field() const noexcept { return field_; }
+
+private:
+    const char* field_;
+};
+
+namespace detail {
+
+// The headers throw and catch nowhere themselves, so that they compile without exceptions.
+
+[[noreturn]] FASTALLOC_EXPORT void throw_bad_alloc();
+[[noreturn]] FASTALLOC_EXPORT void throw_bad_array_new_length();
+[[noreturn]] FASTALLOC_EXPORT void throw_pool_exhausted(std::size_t slot_size,
+                                                        std::size_t capacity);
+[[noreturn]] FASTALLOC_EXPORT void throw_invalid(const char* field, std::size_t value,
+                                                 const char* rule);
+[[noreturn]] FASTALLOC_EXPORT void throw_invalid(const char* field, const std::string& value,
+                                                 const char* rule);
+
+/// Returns: `upstream.allocate(bytes, alignment)`; null if that throws.
+FASTALLOC_EXPORT void* try_upstream(std::pmr::memory_resource& upstream, std::size_t bytes,
+                                    std::size_t alignment) noexcept;
+
+/// Returns: `call(context)`; null if that throws.
+FASTALLOC_EXPORT void* null_on_exception(void* (*call)(void*), void* context) noexcept;
+
+}  // namespace detail
+
+}  // namespace fastalloc

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Everything but boost/, in layer order: a header includes only what stands above it here.
+///
+///   an index says which slot is next, storage says where it is,
+///   a resource speaks std::pmr, an allocator speaks STL.
+
+#include <fastalloc/fwd.hpp>
+
+// Values that every layer uses.
+#include <fastalloc/config.hpp>
+#include <fastalloc/error.hpp>
+
+// Index: which slot is next.
+#include <fastalloc/index/bitmap_index.hpp>
+#include <fastalloc/index/free_list_index.hpp>
+#include <fastalloc/index/index_strategy.hpp>
+#include <fastalloc/index/stack_index.hpp>
+
+// Resources: memory_resources over pools of slots (see storage/ for where slots are).
+#include <fastalloc/resource/fixed_pool_resource.hpp>
+#include <fastalloc/resource/growing_pool_resource.hpp>
+
+// Allocators: the same pools for containers that name their allocator's type.
+#include <fastalloc/allocator/resource_allocator.hpp>

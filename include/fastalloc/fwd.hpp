@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Declares the names of <fastalloc/fastalloc.hpp>.
+
+namespace fastalloc {
+
+class growth_strategy;
+class pool_config;
+enum class larger_requests;
+
+class pool_exhausted;
+class invalid_configuration;
+
+class stack_index;
+class free_list_index;
+class bitmap_index;
+
+template <class Index>
+class basic_pool_resource;
+template <class Index>
+class basic_fixed_pool_resource;
+template <class Index>
+class basic_growing_pool_resource;
+
+using fixed_pool_resource = basic_fixed_pool_resource<bitmap_index>;
+using growing_pool_resource = basic_growing_pool_resource<bitmap_index>;
+using unsynchronized_pool_resource = growing_pool_resource;
+
+template <class T, class Resource>
+class resource_allocator;
+
+}  // namespace fastalloc

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+
+namespace fastalloc {
+
+/// The number of a slot within one index: 0 up to, not including, its capacity.
+using slot_number = std::uint32_t;
+
+/// What `take()` returns when no slot is free. No index has a capacity above this number.
+inline constexpr slot_number no_slot = ~slot_number{0};
+
+/// An index says which slot is next. It knows slots by number only and keeps nothing in them.
+///
+/// A model `I`, made by `I(capacity, memory)` with every slot free, gives
+/// - `i.take()`: a free slot, which is taken from then on, or `no_slot`;
+/// - `i.put(n)`: frees slot `n`. Preconditions: `n` is taken;
+/// - `i.available()`, `i.capacity()`: free slots, all slots;
+/// - `I::required_bytes(capacity)`: the most that the constructor asks of `memory`, alignment to
+///   `alignof(std::max_align_t)` included. The constructor throws only what `memory` throws, and
+///   the destructor gives everything back.
+///
+/// Complexity: constant, all but the constructor. Thread safety: none.
+template <class I>
+concept index_strategy = std::constructible_from<I, slot_number, std::pmr::memory_resource*> &&
+    requires(I& index, const I& constant, slot_number n) {
+    { I::required_bytes(n) }
+    noexcept->std::same_as<std::size_t>;
+    { index.take() }
+    noexcept->std::same_as<slot_number>;
+    { index.put(n) }
+    noexcept->std::same_as<void>;
+    { constant.available() }
+    noexcept->std::same_as<slot_number>;
+    { constant.capacity() }
+    noexcept->std::same_as<slot_number>;
+};
+
+/// Takes up to `most` slots and hands the number of each to `sink`; returns how many.
+///
+/// An index that can do this faster than one by one has a member of the same name.
+template <index_strategy Index, class Sink>
+slot_number take_some(Index& index, slot_number most, Sink sink) noexcept {
+    if constexpr (requires { index.take_some(most, sink); }) {
+        return index.take_some(most, sink);
+    } else {
+        slot_number taken = 0;
+        for (; taken < most; ++taken) {
+            const slot_number n = index.take();
+            if (n == no_slot) break;
+            sink(n);
+        }
+        return taken;
+    }
+}
+
+}  // namespace fastalloc

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/config.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/index/bitmap_index.hpp>
+#include <fastalloc/index/free_list_index.hpp>
+#include <fastalloc/index/stack_index.hpp>
+#include <fastalloc/resource/larger_blocks.hpp>
+#include <fastalloc/resource/size_classes.hpp>
+#include <fastalloc/storage/pool.hpp>
+
+#include <cstddef>
+#include <memory_resource>
+#include <span>
+
+namespace fastalloc {
+
+/// What the single-threaded pool resources share: a row of pools, the way from a request to its
+/// pool, and everything that the pools have to do with requests. What makes a pool grow is the
+/// derived resource's.
+///
+/// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
+/// static type reaches the same hot path without a virtual call.
+///
+/// Thread safety: none. Equality: identity.
+template <class Index>
+class basic_pool_resource : public std::pmr::memory_resource {
+    static_assert(index_strategy<Index>);
+
+public:
+    basic_pool_resource(const basic_pool_resource&) = delete;
+    basic_pool_resource& operator=(const basic_pool_resource&) = delete;
+
+    /// Returns storage of at least `bytes` bytes.
+    ///
+    /// Preconditions: `alignment` is a power of two. (Zero bytes is legal and takes a slot.)
+    /// Effects: takes a slot of the smallest class whose size and alignment suffice; when that
+    /// class has none left, it grows. A request that fits no class goes to upstream or is refused.
+    /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
+    /// refused; what upstream or a custom growth function throws. No effects then. Complexity:
+    /// constant, except when growing.
+    [[nodiscard]] void* allocate(std::size_t bytes,
+                                 std::size_t alignment = alignof(std::max_align_t)) {
+        if (void* const slot = try_hot(bytes, alignment)) [[likely]]
+            return slot;
+        return allocate_slow(bytes, alignment);
+    }
+
+    /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
+    ///
+    /// Preconditions: `p` came from this resource for the same `bytes` and `alignment`.
+    /// Complexity: constant.
+    void deallocate(void* p, std::size_t bytes,
+                    std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        pool_type* const pool = route(detail::routing_key(bytes, alignment), alignment);
+        if (pool != nullptr && !pool->full()) [[likely]] {
+            pool->put(p);
+        } else {
+            deallocate_slow(p, bytes, alignment);
+        }
+    }
+
+    /// Returns: as `allocate`; null instead of any exception, upstream's included.
+    [[nodiscard]] void* try_allocate(std::size_t bytes,
+                                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        if (void* const slot = try_hot(bytes, alignment)) [[likely]]
+            return slot;
+        return try_allocate_slow(bytes, alignment);
+    }
+
+    /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
+    /// allocated.
+    void allocate_batch(std::span<void*> out, std::size_t bytes,
+                        std::size_t alignment = alignof(std::max_align_t)) {
+        batch_guard guard{this, out.first(0), bytes, alignment};
+        for (std::size_t i = 0; i != out.size(); ++i) {
+            out[i] = allocate(bytes, alignment);
+            guard.done = out.first(i + 1);
+        }
+        guard.done = {};
+    }
+
+    /// Gives each of `blocks` back. Preconditions: as `deallocate`.
+    void deallocate_batch(std::span<void* const> blocks, std::size_t bytes,
+                          std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        for (void* const p : blocks) deallocate(p, bytes, alignment);
+    }
+
+    /// Slots over all classes. A class has none before its first use.
+    /// `capacity() == available() + in_use()`. Complexity: linear in the number of classes.
+    std::size_t capacity() const noexcept {
+        return sum([](const pool_type& p) { return p.capacity(); });
+    }
+
+    /// Slots that can be taken before any class grows, those in magazines included.
+    std::size_t available() const noexcept {
+        return sum([](const pool_type& p) { return p.available(); });
+    }
+
+    /// Slots that are with users. Larger blocks do not count.
+    std::size_t in_use() const noexcept { return capacity() - available(); }
+
+    /// Growth steps that followed a class's first slots, since the last `release()`.
+    std::size_t growth_count() const noexcept { return growth_count_; }
+
+    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
+    bool owns(const void* p) const noexcept {
+        for (const pool_type& pool : pools_) {
+            if (pool.owns(p)) return true;
+        }
+        return false;
+    }
+
+    /// Where slabs and larger blocks come from.
+    std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
+
+protected:
+    using pool_type = detail::pool<Index>;
+    using reserve_type = typename pool_type::reserve_type;
+
+    basic_pool_resource(std::pmr::memory_resource* upstream,
+                        fastalloc::larger_requests larger) noexcept
+        : upstream_(upstream), larger_requests_(larger) {}
+
+    ~basic_pool_resource() override = default;
+
+    void* do_allocate(std::size_t bytes, std::size_t alignment) final {
+        return allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) final {
+        deallocate(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept final {
+        return this == &other;
+    }
+
+    std::span<pool_type> pools() const noexcept { return pools_; }
+
+    /// Effects: requests go to `pools` from now on, the way that `router` says.
+    void serve_from(std::span<pool_type> pools, const detail::class_router& router) noexcept {
+        pools_ = pools;
+        router_ = router;
+    }
+
+    void count_growth() noexcept { ++growth_count_; }
+
+    void restart_growth_count() noexcept { growth_count_ = 0; }
+
+    void release_larger_blocks() noexcept { larger_.release(*upstream_); }
+
+private:
+    struct batch_guard {
+        basic_pool_resource* resource;
+        std::span<void*> done;
+        std::size_t bytes;
+        std::size_t alignment;
+
+        ~batch_guard() { resource->deallocate_batch(done, bytes, alignment); }
+    };
+
+    /// Effects: lists the classes with `serve_from`. Called once before a request can be routed;
+    /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
+    virtual void list_classes_slow() {}
+
+    /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
+    /// use this resource. Throws: as `allocate`; no effects then.
+    virtual void grow_slow(pool_type& pool) = 0;
+
+    pool_type* route(std::size_t key, std::size_t alignment) const noexcept {
+        const std::size_t index = router_.class_of(key, alignment);
+        return index == detail::class_router::no_class ? nullptr : pools_.data() + index;
+    }
+
+    void* try_hot(std::size_t bytes, std::size_t alignment) noexcept {
+        pool_type* const pool = route(detail::routing_key(bytes, alignment), alignment);
+        return pool != nullptr && !pool->empty() ? pool->take() : nullptr;
+    }
+
+    [[gnu::cold, gnu::noinline]] void* allocate_slow(std::size_t bytes, std::size_t alignment);
+    [[gnu::cold, gnu::noinline]] void* try_allocate_slow(std::size_t bytes,
+                                                         std::size_t alignment) noexcept;
+    [[gnu::cold, gnu::noinline]] void deallocate_slow(void* p, std::size_t bytes,
+                                                      std::size_t alignment) noexcept;
+
+    template <class Count>
+    std::size_t sum(Count count) const noexcept {
+        std::size_t total = 0;
+        for (const pool_type& pool : pools_) total += count(pool);
+        return total;
+    }
+
+    detail::class_router router_;
+    std::span<pool_type> pools_;
+    detail::larger_blocks larger_;
+    std::pmr::memory_resource* upstream_;
+    std::size_t growth_count_ = 0;
+    fastalloc::larger_requests larger_requests_;
+};
+
+template <class Index>
+void* basic_pool_resource<Index>::allocate_slow(std::size_t bytes, std::size_t alignment) {
+    if (pools_.empty()) list_classes_slow();
+    pool_type* const pool = route(detail::exact_routing_key(bytes, alignment), alignment);
+    if (pool == nullptr) {
+        if (larger_requests_ == fastalloc::larger_requests::refuse) detail::throw_bad_alloc();
+        return larger_.allocate(*upstream_, bytes, alignment);
+    }
+    // Growing runs code that may use this resource, so each round looks again.
+    while (pool->empty()) {
+        if (pool->is_open() && pool->slabs().available() != 0) {
+            pool->refill_slow();
+        } else {
+            grow_slow(*pool);
+        }
+    }
+    return pool->take();
+}
+
+template <class Index>
+void* basic_pool_resource<Index>::try_allocate_slow(std::size_t bytes,
+                                                    std::size_t alignment) noexcept {
+    struct request {
+        basic_pool_resource* resource;
+        std::size_t bytes;
+        std::size_t alignment;
+    } context{this, bytes, alignment};
+
+    return detail::null_on_exception(
+        [](void* p) {
+            const auto* const r = static_cast<request*>(p);
+            return r->resource->allocate_slow(r->bytes, r->alignment);
+        },
+        &context);
+}
+
+template <class Index>
+void basic_pool_resource<Index>::deallocate_slow(void* p, std::size_t bytes,
+                                                 std::size_t alignment) noexcept {
+    pool_type* const pool = route(detail::exact_routing_key(bytes, alignment), alignment);
+    if (pool == nullptr) {
+        larger_.deallocate(*upstream_, p, bytes, alignment);
+        return;
+    }
+    if (pool->full()) pool->spill_slow();
+    pool->put(p);
+}
+
+extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index>;
+
+}  // namespace fastalloc

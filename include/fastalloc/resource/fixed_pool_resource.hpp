@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/config.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/resource/basic_pool_resource.hpp>
+#include <fastalloc/resource/class_list.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <span>
+
+namespace fastalloc {
+
+/// Pools whose slots are all reserved when the resource is made. It never asks upstream for slots
+/// again: what it can serve, it can serve without a system call.
+///
+/// By default a request that fits no class is refused with `std::bad_alloc`.
+///
+/// Thread safety: none. Equality: identity.
+template <class Index = bitmap_index>
+class basic_fixed_pool_resource : public basic_pool_resource<Index> {
+    using base = basic_pool_resource<Index>;
+
+public:
+    /// Effects: reserves `config.capacity()` slots, with all bookkeeping, in one block of upstream.
+    /// Throws: `invalid_configuration` if no slot size was given or growth is asked for; what
+    /// upstream throws.
+    explicit basic_fixed_pool_resource(const pool_config& config)
+        : basic_fixed_pool_resource(config, std::pmr::get_default_resource()) {}
+
+    basic_fixed_pool_resource(const pool_config& config, std::pmr::memory_resource* upstream)
+        : basic_fixed_pool_resource(ordered_tag{}, {&config, 1}, upstream) {}
+
+    /// Effects: as above, with a class for each of `classes`.
+    /// Throws: also `invalid_configuration` if there is none or two are alike.
+    template <detail::class_list Classes>
+    explicit basic_fixed_pool_resource(const Classes& classes)
+        : basic_fixed_pool_resource(classes, std::pmr::get_default_resource()) {}
+
+    template <detail::class_list Classes>
+    basic_fixed_pool_resource(const Classes& classes, std::pmr::memory_resource* upstream)
+        : basic_fixed_pool_resource(ordered_tag{}, detail::in_routing_order(classes), upstream) {}
+
+    /// Effects: puts slots and bookkeeping into `buffer`; there is no upstream.
+    /// Preconditions: the buffer outlives the resource.
+    /// Throws: `invalid_configuration`, also if the buffer is smaller than
+    /// `required_bytes(config)`.
+    basic_fixed_pool_resource(std::span<std::byte> buffer, const pool_config& config)
+        : base(std::pmr::null_memory_resource(), larger_requests_of({&config, 1})) {
+        const std::size_t needed = required_bytes(config);
+        if (buffer.size() < needed) {
+            detail::throw_invalid("buffer", buffer.size(), "smaller than required_bytes(config)");
+        }
+        const layout total = lay_out({&config, 1});
+        void* start = buffer.data();
+        std::size_t space = buffer.size();
+        if (std::align(total.alignment, total.bytes, start, space) == nullptr) {
+            detail::throw_invalid("buffer", buffer.size(),
+                                  "not aligned well enough for slots of such an alignment");
+        }
+        build({&config, 1}, static_cast<std::byte*>(start));
+    }
+
+    /// Bytes of buffer that the constructor above needs, wherever the buffer begins; for alignments
+    /// above 1 KiB the buffer must be aligned to that less 1 KiB of slack. With the default index,
+    /// at most the slots + half a byte a slot + 4 KiB.
+    /// Throws: `invalid_configuration` as the constructors.
+    static std::size_t required_bytes(const pool_config& config) {
+        detail::require_fixed(config);
+        const layout total = lay_out({&config, 1});
+        constexpr std::size_t most_slack = 1024;
+        return detail::saturating_add(total.bytes, std::min(total.alignment, most_slack) - 1);
+    }
+
+    ~basic_fixed_pool_resource() override {
+        this->release_larger_blocks();
+        for (pool_type& p : this->pools()) std::destroy_at(p.close());
+    }
+
+    /// Effects: every slot is free, whoever still uses it; larger blocks are given back. The slots
+    /// themselves stay reserved. Complexity: linear in the bookkeeping, not in the slots.
+    void release() noexcept {
+        this->release_larger_blocks();
+        for (pool_type& p : this->pools()) {
+            p.clear();
+            p.slabs().restart();
+        }
+    }
+
+    /// Effects: moves the free slots in the magazines back to the indices, so that the next ones
+    /// come in the index's order. Gives nothing back: the slots are reserved.
+    void trim() noexcept {
+        for (pool_type& p : this->pools()) p.flush();
+    }
+
+private:
+    using typename base::pool_type;
+    using typename base::reserve_type;
+    using slab_type = detail::slab<Index>;
+
+    struct ordered_tag {};
+
+    /// Bytes and alignment of what has been laid out so far.
+    struct extent {
+        std::size_t bytes = 0;
+        std::size_t alignment = alignof(std::max_align_t);
+
+        /// Returns: the offset of `size` more bytes.
+        std::size_t add(std::size_t size, std::size_t align) noexcept {
+            const std::size_t padded = detail::saturating_add(bytes, align - 1);
+            const std::size_t offset = padded & ~(align - 1);
+            bytes = padded == detail::size_max ? padded : detail::saturating_add(offset, size);
+            alignment = std::max(alignment, align);
+            return offset;
+        }
+    };
+
+    /// Where the parts of one class are.
+    struct placement {
+        std::size_t slots;
+        std::size_t record;
+        std::size_t reserve;
+        std::size_t magazine;
+    };
+
+    struct layout : extent {
+        std::size_t pools;
+        std::size_t listed;
+    };
+
+    /// The block of a resource that has an upstream.
+    struct block {
+        std::pmr::memory_resource* upstream = nullptr;
+        void* start = nullptr;
+        std::size_t bytes = 0;
+        std::size_t alignment = 0;
+
+        block() = default;
+        block(const block&) = delete;
+        block& operator=(const block&) = delete;
+
+        ~block() {
+            if (start != nullptr) upstream->deallocate(start, bytes, alignment);
+        }
+    };
+
+    basic_fixed_pool_resource(ordered_tag, std::span<const pool_config> classes,
+                              std::pmr::memory_resource* upstream)
+        : base(upstream, larger_requests_of(classes)) {
+        for (const pool_config& c : classes) detail::require_fixed(c);
+        const layout total = lay_out(classes);
+        if (total.bytes == detail::size_max) detail::throw_bad_alloc();
+        block_.start = upstream->allocate(total.bytes, total.alignment);
+        block_.upstream = upstream;
+        block_.bytes = total.bytes;
+        block_.alignment = total.alignment;
+        build(classes, static_cast<std::byte*>(block_.start));
+    }
+
+    static fastalloc::larger_requests larger_requests_of(std::span<const pool_config> classes) {
+        return detail::agreed_larger_requests(classes, fastalloc::larger_requests::refuse);
+    }
+
+    // Large enough for runs of frees in random order; with a bitmap, this and the bits stay within
+    // half a byte a slot + 4 KiB.
+    static std::size_t magazine_slots(std::size_t capacity) noexcept {
+        const std::size_t wanted =
+            std::clamp<std::size_t>(capacity / 32, 256, pool_type::largest_magazine);
+        return std::min(wanted, std::max<std::size_t>(capacity, 2));
+    }
+
+    /// The slots of all classes come first, then the books.
+    template <class Place>
+    static layout lay_out(std::span<const pool_config> classes, Place place) {
+        extent slots;
+        for (const pool_config& c : classes) add_slots(slots, c);
+        layout all{slots, 0, 0};
+        all.pools = all.add(sizeof(pool_type) * classes.size(), alignof(pool_type));
+        all.listed =
+            all.add(sizeof(detail::listed_class) * classes.size(), alignof(detail::listed_class));
+        slots = extent{};
+        for (std::size_t i = 0; i != classes.size(); ++i) {
+            const pool_config& c = classes[i];
+            const auto count = static_cast<slot_number>(c.capacity());
+            placement at{};
+            at.slots = add_slots(slots, c);
+            at.record = all.add(slab_type::record_bytes(count), slab_type::record_alignment);
+            at.reserve = all.add(sizeof(reserve_type), alignof(reserve_type));
+            at.magazine = all.add(magazine_slots(count) * sizeof(void*), alignof(void*));
+            place(i, at);
+        }
+        return all;
+    }
+
+    static layout lay_out(std::span<const pool_config> classes) {
+        return lay_out(classes, [](std::size_t, const placement&) {});
+    }
+
+    static std::size_t add_slots(extent& slots, const pool_config& c) noexcept {
+        return slots.add(detail::saturating_multiply(c.slot_size(), c.capacity()), c.alignment());
+    }
+
+    void build(std::span<const pool_config> classes, std::byte* start) {
+        const layout total = lay_out(classes);
+        auto* const pools = ::new (start + total.pools) pool_type[classes.size()];
+        auto* const listed = ::new (start + total.listed) detail::listed_class[classes.size()];
+        lay_out(classes, [&](std::size_t i, const placement& at) {
+            const pool_config& c = classes[i];
+            const auto count = static_cast<slot_number>(c.capacity());
+            const detail::slot_geometry geometry(c.slot_size(), c.alignment());
+            auto* const reserve = ::new (start + at.reserve)
+                reserve_type(geometry, this->upstream_resource(), c.pre_initialize());
+            reserve->slabs.adopt(start + at.slots, count, start + at.record);
+            pools[i].open(reserve, reinterpret_cast<void**>(start + at.magazine),
+                          magazine_slots(count));
+            listed[i] = {c.slot_size(), c.alignment()};
+        });
+        detail::class_router router;
+        router.use_listed(listed, classes.size());
+        this->serve_from({pools, classes.size()}, router);
+    }
+
+    void grow_slow(pool_type& pool) final {
+        detail::throw_pool_exhausted(pool.slabs().geometry().slot_size(), pool.capacity());
+    }
+
+    block block_;
+};
+
+using fixed_pool_resource = basic_fixed_pool_resource<>;
+
+extern template class FASTALLOC_EXPORT basic_fixed_pool_resource<bitmap_index>;
+extern template class FASTALLOC_EXPORT basic_fixed_pool_resource<free_list_index>;
+extern template class FASTALLOC_EXPORT basic_fixed_pool_resource<stack_index>;
+
+}  // namespace fastalloc

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/align.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace fastalloc::detail {
+
+/// A request of `bytes` at `alignment` needs a slot of n = max(bytes, 1) rounded up to a multiple
+/// of the alignment. Routing works on n - 1, which is the bitwise or below, without overflow; zero
+/// bytes give `size_max`, which no hot path accepts.
+constexpr std::size_t routing_key(std::size_t bytes, std::size_t alignment) noexcept {
+    return (bytes - 1) | (alignment - 1);
+}
+
+/// The same, with zero bytes counted as one.
+constexpr std::size_t exact_routing_key(std::size_t bytes, std::size_t alignment) noexcept {
+    return routing_key(bytes + (bytes == 0), alignment);
+}
+
+/// The classes of the drop-in resources: multiples of 8 up to 64, of 16 up to 128, then four to
+/// each doubling. A slot is aligned to the largest power of two that divides its size, and the
+/// spacing makes the smallest class that holds n always aligned as n is.
+namespace natural {
+
+inline constexpr std::size_t largest_size = std::size_t{1} << 20;
+
+constexpr std::size_t computed_class(std::size_t key) noexcept {
+    if (key < 64) return key / 8;
+    if (key < 128) return 8 + (key - 64) / 16;
+    const std::size_t exponent = static_cast<std::size_t>(std::bit_width(key)) - 1;
+    return 12 + (exponent - 7) * 4 + (key >> (exponent - 2)) % 4;
+}
+
+constexpr std::size_t slot_size(std::size_t index) noexcept {
+    if (index < 8) return (index + 1) * 8;
+    if (index < 12) return 64 + (index - 7) * 16;
+    const std::size_t exponent = 7 + (index - 12) / 4;
+    return (5 + (index - 12) % 4) << (exponent - 2);
+}
+
+inline constexpr std::size_t tabled_keys = 1024;
+
+inline constexpr auto class_table = [] {
+    std::array<std::uint8_t, tabled_keys / 8> table{};
+    for (std::size_t i = 0; i != table.size(); ++i) {
+        table[i] = static_cast<std::uint8_t>(computed_class(i * 8));
+    }
+    return table;
+}();
+
+/// Returns: the class of requests with this key. Preconditions: `key < largest_size`.
+constexpr std::size_t class_of(std::size_t key) noexcept {
+    return key < tabled_keys ? class_table[key / 8] : computed_class(key);
+}
+
+inline constexpr std::size_t class_count = class_of(largest_size - 1) + 1;
+
+}  // namespace natural
+
+/// A class that a configuration asked for.
+struct listed_class {
+    std::size_t slot_size;
+    std::size_t alignment;
+};
+
+/// Says which class serves a request: a pure function of the request, the same on both ways.
+class class_router {
+public:
+    static constexpr std::size_t no_class = size_max;
+
+    /// Effects: routes nothing anywhere.
+    void close() noexcept { *this = class_router{}; }
+
+    /// Effects: natural classes serve keys below `limit`.
+    void use_natural(std::size_t limit) noexcept { natural_limit_ = limit; }
+
+    /// Effects: `count` classes serve, in ascending order of slot size, then alignment.
+    void use_listed(const listed_class* classes, std::size_t count) noexcept {
+        listed_ = classes;
+        listed_count_ = count;
+    }
+
+    std::size_t class_of(std::size_t key, std::size_t alignment) const noexcept {
+        if (key < natural_limit_) [[likely]]
+            return natural::class_of(key);
+        return listed_class_of(key, alignment);
+    }
+
+private:
+    std::size_t listed_class_of(std::size_t key, std::size_t alignment) const noexcept {
+        if (listed_count_ == 0) return no_class;
+        // Binary search without branches for the first class with room, then on to one that is
+        // aligned well enough.
+        std::size_t first = 0;
+        for (std::size_t n = listed_count_; n > 1; n -= n / 2) {
+            first += listed_[first + n / 2 - 1].slot_size <= key ? n / 2 : 0;
+        }
+        for (; first != listed_count_; ++first) {
+            const listed_class& c = listed_[first];
+            if (key < c.slot_size && alignment <= c.alignment) [[likely]]
+                return first;
+        }
+        return no_class;
+    }
+
+    std::size_t natural_limit_ = 0;
+    std::size_t listed_count_ = 0;
+    const listed_class* listed_ = nullptr;
+};
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/align.hpp>
+#include <fastalloc/index/index_strategy.hpp>
+#include <fastalloc/storage/slot_geometry.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory_resource>
+
+namespace fastalloc::detail {
+
+/// What is known of a slab without knowing its index.
+struct slab_range {
+    std::byte* base;    // the first slot
+    std::size_t bytes;  // of all its slots
+    slab_range* next;   // in the list of the pool's slabs
+
+    bool contains(const void* p) const noexcept { return address(p) - address(base) < bytes; }
+};
+
+/// A run of equal slots and the index that says which of them are free. This record and the
+/// index's memory lie behind the slots or wherever the pool keeps its books; never in a slot.
+template <index_strategy Index>
+struct slab : slab_range {
+    slab* next_partial = nullptr;  // in the list of slabs to refill from
+    std::pmr::monotonic_buffer_resource index_memory;
+    Index index;
+
+    /// Preconditions: `record_bytes(slots)` bytes begin at this record.
+    slab(std::byte* first_slot, slot_number slots, std::size_t slot_size)
+        : slab_range{first_slot, slots * slot_size, nullptr},
+          index_memory(reinterpret_cast<std::byte*>(this) + header_bytes(),
+                       Index::required_bytes(slots), std::pmr::null_memory_resource()),
+          index(slots, &index_memory) {}
+
+    static constexpr std::size_t record_alignment = alignof(std::max_align_t);
+
+    /// Bytes of the record of a slab of so many slots, its index's memory included.
+    static std::size_t record_bytes(slot_number slots) noexcept {
+        return round_up(header_bytes() + Index::required_bytes(slots), record_alignment);
+    }
+
+private:
+    static constexpr std::size_t header_bytes() noexcept {
+        return round_up(sizeof(slab), record_alignment);
+    }
+};
+
+/// One request to upstream that holds slots, then their slab's record.
+struct slab_block {
+    std::size_t record_offset;
+    std::size_t bytes;
+    std::size_t alignment;
+
+    /// `bytes` is `size_max` where the sum does not fit.
+    template <index_strategy Index>
+    static slab_block of(const slot_geometry& geometry, slot_number slots) noexcept {
+        using record = slab<Index>;
+        const std::size_t slot_bytes = saturating_multiply(geometry.slot_size(), slots);
+        const std::size_t padded = saturating_add(slot_bytes, record::record_alignment - 1);
+        const std::size_t offset = padded & ~(record::record_alignment - 1);
+        return {offset,
+                padded == size_max ? size_max : saturating_add(offset, record::record_bytes(slots)),
+                std::max(geometry.alignment(), record::record_alignment)};
+    }
+};
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/storage/slab.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory_resource>
+
+namespace fastalloc::detail {
+
+/// Says to which slab an address belongs, whatever addresses upstream returned: a hash table with
+/// linear probing from granules of the address space to the slabs that reach into them. The size
+/// of a granule is the mean size of a slab, so that a table of a few entries per slab does.
+///
+/// Invariants: at most half of the entries are used; no two slabs overlap.
+class slab_directory {
+public:
+    bool empty() const noexcept { return entries_ == nullptr; }
+
+    /// Returns: the slab that contains `p`; null if none does. Preconditions: not empty.
+    /// Complexity: constant on average, where slabs are not of wildly different sizes.
+    slab_range* find(const void* p) const noexcept {
+        const std::uintptr_t granule = address(p) >> granule_shift_;
+        for (std::size_t i = home(granule);; i = (i + 1) & mask_) {
+            const entry& e = entries_[i];
+            if (e.slab == nullptr) return nullptr;
+            if (e.granule == granule && e.slab->contains(p)) [[likely]]
+                return e.slab;
+        }
+    }
+
+    /// Effects: enters `added`; `others` is the list of those that are entered already.
+    /// Throws: what `upstream` throws; no effects then.
+    FASTALLOC_EXPORT void add(slab_range* added, slab_range* others,
+                              std::pmr::memory_resource* upstream);
+
+    /// Effects: holds exactly the slabs of the list `all` from now on.
+    /// Preconditions: not empty; all of them have been entered.
+    FASTALLOC_EXPORT void keep_only(slab_range* all) noexcept;
+
+    /// Effects: gives the table back; empty from now on.
+    FASTALLOC_EXPORT void release(std::pmr::memory_resource* upstream) noexcept;
+
+private:
+    struct entry {
+        std::uintptr_t granule;
+        slab_range* slab;  // null: the entry is not used
+    };
+
+    // Fibonacci hashing: the high bits of the product with 2^64 / golden ratio.
+    std::size_t home(std::uintptr_t granule) const noexcept {
+        return static_cast<std::size_t>((granule * 0x9E3779B97F4A7C15u) >> hash_shift_);
+    }
+
+    std::size_t granules_of(const slab_range& s) const noexcept;
+    void insert(slab_range* s) noexcept;
+
+    entry* entries_ = nullptr;
+    std::size_t mask_ = 0;  // number of entries - 1
+    std::size_t used_ = 0;
+    std::uint32_t hash_shift_ = 63;
+    std::uint32_t granule_shift_ = 0;
+};
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/storage/slab.hpp>
+#include <fastalloc/storage/slab_directory.hpp>
+#include <fastalloc/storage/slot_geometry.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory_resource>
+#include <new>
+
+namespace fastalloc::detail {
+
+/// Effects: writes to each page of `[base, base + bytes)`, so that it is there when first used.
+FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
+
+/// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
+///
+/// Invariants: `available()` is the sum over the slabs' indices; a slab with a free slot is either
+/// the current one or on the partial list, never both; no directory while there is one slab.
+template <index_strategy Index>
+class slab_set {
+public:
+    slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
+             bool pre_initialize) noexcept
+        : geometry_(geometry), upstream_(upstream), pre_initialize_(pre_initialize) {}
+
+    ~slab_set() { release(); }
+
+    slab_set(const slab_set&) = delete;
+    slab_set& operator=(const slab_set&) = delete;
+
+    const slot_geometry& geometry() const noexcept { return geometry_; }
+
+    std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
+
+    /// Slots in all slabs, and how many of them are neither with a user nor in a magazine.
+    std::size_t capacity() const noexcept { return capacity_; }
+
+    std::size_t available() const noexcept { return available_; }
+
+    /// Whether `p` points into a slot.
+    bool owns(const void* p) const noexcept { return find(p) != nullptr; }
+
+    /// Effects: moves up to `most` free slots to `out`, the one to be used first last: lowest
+    /// address first, within a slab, where the index allows. Returns: how many.
+    std::size_t take_some(void** out, std::size_t most) noexcept {
+        std::size_t missing = most;
+        while (missing != 0) {
+            if (current_ == nullptr || current_->index.available() == 0) {
+                if (partial_ == nullptr) break;
+                current_ = partial_;
+                partial_ = partial_->next_partial;
+            }
+            std::byte* const base = current_->base;
+            fastalloc::take_some(
+                current_->index, static_cast<slot_number>(missing),
+                [&](slot_number n) { out[--missing] = base + geometry_.offset_of(n); });
+        }
+        const std::size_t taken = most - missing;
+        if (missing != 0) std::memmove(out, out + missing, taken * sizeof(void*));
+        available_ -= taken;
+        return taken;
+    }
+
+    /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
+    void put_some(void* const* in, std::size_t count) noexcept {
+        for (std::size_t i = 0; i != count; ++i) {
+            slab_type* const s = find(in[i]);
+            // A pointer that was never handed out: there is no index to free it in.
+            if (s == nullptr) [[unlikely]]
+                std::abort();
+            s->index.put(geometry_.number_at(address(in[i]) - address(s->base)));
+            if (s->index.available() == 1 && s != current_) list_partial(s);
+        }
+        available_ += count;
+    }
+
+    /// Effects: obtains one more slab of `slots` free slots from upstream.
+    /// Throws: what upstream throws; `std::bad_alloc` if the size cannot be represented. No effects
+    /// then.
+    void grow(slot_number slots) {
+        const slab_block block = slab_block::of<Index>(geometry_, slots);
+        if (block.bytes == size_max) throw_bad_alloc();
+        owned_block memory{upstream_, upstream_->allocate(block.bytes, block.alignment), block};
+        auto* const base = static_cast<std::byte*>(memory.start);
+        auto* const s =
+            ::new (base + block.record_offset) slab_type(base, slots, geometry_.slot_size());
+        owned_record record{s};
+        if (slabs_ != nullptr) {
+            if (directory_.empty()) directory_.add(slabs_, nullptr, upstream_);
+            directory_.add(s, slabs_, upstream_);
+        }
+        record.s = nullptr;
+        memory.start = nullptr;
+        if (pre_initialize_) touch_pages(s->base, s->bytes);
+        enter(s);
+    }
+
+    /// Effects: takes over slots and a record that lie in memory which stays its provider's.
+    /// Preconditions: the set is empty and gets no other slab.
+    void adopt(std::byte* base, slot_number slots, void* record) {
+        adopted_ = true;
+        if (pre_initialize_) touch_pages(base, slots * geometry_.slot_size());
+        enter(::new (record) slab_type(base, slots, geometry_.slot_size()));
+    }
+
+    /// Effects: every slot of the adopted slab is free, whoever still uses it.
+    void restart() {
+        auto* const s = static_cast<slab_type*>(slabs_);
+        std::byte* const base = s->base;
+        const slot_number slots = s->index.capacity();
+        release();
+        enter(::new (s) slab_type(base, slots, geometry_.slot_size()));
+    }
+
+    /// Effects: gives back each slab whose slots are all available.
+    void trim() noexcept {
+        if (adopted_) return;
+        slab_range** link = &slabs_;
+        current_ = partial_ = nullptr;
+        while (*link != nullptr) {
+            auto* const s = static_cast<slab_type*>(*link);
+            if (s->index.available() == s->index.capacity()) {
+                *link = s->next;
+                capacity_ -= s->index.capacity();
+                available_ -= s->index.capacity();
+                give_back(s);
+            } else {
+                if (s->index.available() != 0) list_partial(s);
+                link = &s->next;
+            }
+        }
+        if (directory_.empty()) return;
+        if (slabs_ == nullptr || slabs_->next == nullptr) {
+            directory_.release(upstream_);
+        } else {
+            directory_.keep_only(slabs_);
+        }
+    }
+
+    /// Effects: gives back every slab, whoever still uses its slots.
+    void release() noexcept {
+        while (slabs_ != nullptr) {
+            auto* const s = static_cast<slab_type*>(slabs_);
+            slabs_ = s->next;
+            if (adopted_) {
+                s->~slab_type();
+            } else {
+                give_back(s);
+            }
+        }
+        directory_.release(upstream_);
+        current_ = partial_ = nullptr;
+        capacity_ = available_ = 0;
+    }
+
+private:
+    using slab_type = slab<Index>;
+
+    struct owned_block {
+        std::pmr::memory_resource* upstream;
+        void* start;
+        slab_block block;
+
+        ~owned_block() {
+            if (start != nullptr) upstream->deallocate(start, block.bytes, block.alignment);
+        }
+    };
+
+    struct owned_record {
+        slab_type* s;
+
+        ~owned_record() {
+            if (s != nullptr) s->~slab_type();
+        }
+    };
+
+    slab_type* find(const void* p) const noexcept {
+        if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));
+        const bool inside = slabs_ != nullptr && slabs_->contains(p);
+        return inside ? static_cast<slab_type*>(slabs_) : nullptr;
+    }
+
+    void list_partial(slab_type* s) noexcept {
+        s->next_partial = partial_;
+        partial_ = s;
+    }
+
+    void enter(slab_type* s) noexcept {
+        s->next = slabs_;
+        slabs_ = s;
+        capacity_ += s->index.capacity();
+        available_ += s->index.capacity();
+        list_partial(s);
+    }
+
+    void give_back(slab_type* s) noexcept {
+        const slab_block block = slab_block::of<Index>(geometry_, s->index.capacity());
+        std::byte* const base = s->base;
+        s->~slab_type();
+        upstream_->deallocate(base, block.bytes, block.alignment);
+    }
+
+    slab_type* current_ = nullptr;  // refills come from it while it lasts
+    slab_type* partial_ = nullptr;  // the others that have a free slot
+    slab_directory directory_;
+    slab_range* slabs_ = nullptr;  // all of them, the youngest first
+    std::size_t capacity_ = 0;
+    std::size_t available_ = 0;
+    slot_geometry geometry_;
+    std::pmr::memory_resource* upstream_;
+    bool pre_initialize_;
+    bool adopted_ = false;
+};
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/error.hpp>
+
+namespace fastalloc {
+
+const char* pool_exhausted::what() const noexcept {
+    return "fastalloc::pool_exhausted: no slot left, and the pool may not grow";
+}
+
+invalid_configuration::invalid_configuration(const char* field, const std::string& value,
+                                             const std::string& rule)
+    : std::invalid_argument(std::string("fastalloc: invalid configuration: ") + field + " = " +
+                            value + ": " + rule),
+      field_(field) {}
+
+namespace detail {
+
+void throw_bad_alloc() { throw std::bad_alloc(); }
+
+void throw_bad_array_new_length() { throw std::bad_array_new_length(); }
+
+void throw_pool_exhausted(std::size_t slot_size, std::size_t capacity) {
+    throw pool_exhausted(slot_size, capacity);
+}
+
+void throw_invalid(const char* field, std::size_t value, const char* rule) {
+    throw invalid_configuration(field, std::to_string(value), rule);
+}
+
+void throw_invalid(const char* field, const std::string& value, const char* rule) {
+    throw invalid_configuration(field, value, rule);
+}
+
+void* try_upstream(std::pmr::memory_resource& upstream, std::size_t bytes,
+                   std::size_t alignment) noexcept {
+    try {
+        return upstream.allocate(bytes, alignment);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+void* null_on_exception(void* (*call)(void*), void* context) noexcept {
+    try {
+        return call(context);
+    } catch (...) {
+        return nullptr;
+    }
+}
+
+}  // namespace detail
+
+}  // namespace fastalloc

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/storage/slab_directory.hpp>
+
+#include <algorithm>
+#include <bit>
+
+namespace fastalloc::detail {
+
+std::size_t slab_directory::granules_of(const slab_range& s) const noexcept {
+    const std::uintptr_t first = address(s.base) >> granule_shift_;
+    const std::uintptr_t last = (address(s.base) + s.bytes - 1) >> granule_shift_;
+    return last - first + 1;
+}
+
+void slab_directory::insert(slab_range* s) noexcept {
+    const std::uintptr_t first = address(s->base) >> granule_shift_;
+    const std::size_t count = granules_of(*s);
+    for (std::uintptr_t granule = first; granule != first + count; ++granule) {
+        std::size_t i = home(granule);
+        while (entries_[i].slab != nullptr) i = (i + 1) & mask_;
+        entries_[i] = {granule, s};
+    }
+    used_ += count;
+}
+
+void slab_directory::add(slab_range* added, slab_range* others,
+                         std::pmr::memory_resource* upstream) {
+    if (!empty() && (used_ + granules_of(*added)) * 2 <= mask_ + 1) {
+        insert(added);
+        return;
+    }
+    // A new table, with granules of today's mean slab size: the sum over all slabs of
+    // bytes / granule + 2 is then at most four entries per slab.
+    std::size_t bytes = added->bytes;
+    std::size_t count = 1;
+    for (const slab_range* s = others; s != nullptr; s = s->next) {
+        bytes += s->bytes;
+        ++count;
+    }
+    slab_directory larger;
+    constexpr std::uint32_t smallest_granule = 6;
+    larger.granule_shift_ =
+        std::max(smallest_granule, static_cast<std::uint32_t>(std::bit_width(bytes / count) - 1));
+    std::size_t needed = larger.granules_of(*added);
+    for (const slab_range* s = others; s != nullptr; s = s->next) needed += larger.granules_of(*s);
+
+    const std::size_t size = std::bit_ceil(std::max<std::size_t>(needed * 3, 16));
+    larger.entries_ = static_cast<entry*>(upstream->allocate(size * sizeof(entry), alignof(entry)));
+    larger.mask_ = size - 1;
+    larger.hash_shift_ = static_cast<std::uint32_t>(64 - std::countr_zero(size));
+    larger.keep_only(others);
+    larger.insert(added);
+    release(upstream);
+    *this = larger;
+}
+
+void slab_directory::keep_only(slab_range* all) noexcept {
+    std::fill_n(entries_, mask_ + 1, entry{0, nullptr});
+    used_ = 0;
+    for (; all != nullptr; all = all->next) insert(all);
+}
+
+void slab_directory::release(std::pmr::memory_resource* upstream) noexcept {
+    if (empty()) return;
+    upstream->deallocate(entries_, (mask_ + 1) * sizeof(entry), alignof(entry));
+    *this = slab_directory{};
+}
+
+}  // namespace fastalloc::detail

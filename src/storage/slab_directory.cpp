@@ -29,8 +29,8 @@ void slab_directory::add(slab_range* added, slab_range* others,
         insert(added);
         return;
     }
-    // A new table, with granules of today's mean slab size: the sum over all slabs of
-    // bytes / granule + 2 is then at most four entries per slab.
+    // A new table. Granules of an eighth of today's mean slab make most look-ups end at the first
+    // entry; below a page there is no such gain, and the table would outweigh small slabs.
     std::size_t bytes = added->bytes;
     std::size_t count = 1;
     for (const slab_range* s = others; s != nullptr; s = s->next) {
@@ -38,9 +38,11 @@ void slab_directory::add(slab_range* added, slab_range* others,
         ++count;
     }
     slab_directory larger;
-    constexpr std::uint32_t smallest_granule = 6;
-    larger.granule_shift_ =
-        std::max(smallest_granule, static_cast<std::uint32_t>(std::bit_width(bytes / count) - 1));
+    constexpr int page = 12;
+    constexpr int smallest_granule = 6;
+    const int mean = static_cast<int>(std::bit_width(bytes / count)) - 1;
+    larger.granule_shift_ = static_cast<std::uint32_t>(
+        std::max({mean - 3, std::min(mean, page), smallest_granule}));
     std::size_t needed = larger.granules_of(*added);
     for (const slab_range* s = others; s != nullptr; s = s->next) needed += larger.granules_of(*s);
 

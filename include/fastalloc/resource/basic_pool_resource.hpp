@@ -42,9 +42,9 @@ public:
     /// constant, except when growing.
     [[nodiscard]] void* allocate(std::size_t bytes,
                                  std::size_t alignment = alignof(std::max_align_t)) {
-        if (void* const slot = try_hot(bytes, alignment)) [[likely]]
-            return slot;
-        return allocate_slow(bytes, alignment);
+        pool_type* const pool = pool_at_once(bytes, alignment);
+        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
+        return allocate_by_search(bytes, alignment);
     }
 
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
@@ -53,19 +53,16 @@ public:
     /// Complexity: constant.
     void deallocate(void* p, std::size_t bytes,
                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        pool_type* const pool = route(detail::routing_key(bytes, alignment), alignment);
-        if (pool != nullptr && !pool->full()) [[likely]] {
-            pool->put(p);
-        } else {
-            deallocate_slow(p, bytes, alignment);
-        }
+        pool_type* const pool = pool_at_once(bytes, alignment);
+        if (pool != nullptr && !pool->full()) [[likely]] return pool->put(p);
+        deallocate_by_search(p, bytes, alignment);
     }
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        if (void* const slot = try_hot(bytes, alignment)) [[likely]]
-            return slot;
+        pool_type* const pool = pool_at_once(bytes, alignment);
+        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
         return try_allocate_slow(bytes, alignment);
     }
 
@@ -169,14 +166,34 @@ private:
     /// use this resource. Throws: as `allocate`; no effects then.
     virtual void grow_slow(pool_type& pool) = 0;
 
-    pool_type* route(std::size_t key, std::size_t alignment) const noexcept {
-        const std::size_t index = router_.class_of(key, alignment);
+    pool_type* pool_at(std::size_t index) const noexcept {
         return index == detail::class_router::no_class ? nullptr : pools_.data() + index;
     }
 
-    void* try_hot(std::size_t bytes, std::size_t alignment) noexcept {
-        pool_type* const pool = route(detail::routing_key(bytes, alignment), alignment);
-        return pool != nullptr && !pool->empty() ? pool->take() : nullptr;
+    // Zero bytes have a key that no class holds, so the slow paths see to them.
+    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment) const noexcept {
+        return pool_at(
+            router_.class_at_once(detail::routing_key(bytes, alignment), alignment));
+    }
+
+    pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {
+        return pool_at(
+            router_.class_of(detail::exact_routing_key(bytes, alignment), alignment));
+    }
+
+    // Requests for any but the first of several listed classes come this way. It is not inlined, so
+    // that the way of all others stays short.
+    [[gnu::noinline]] void* allocate_by_search(std::size_t bytes, std::size_t alignment) {
+        pool_type* const pool = pool_by_search(bytes, alignment);
+        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
+        return allocate_slow(bytes, alignment);
+    }
+
+    [[gnu::noinline]] void deallocate_by_search(void* p, std::size_t bytes,
+                                                std::size_t alignment) noexcept {
+        pool_type* const pool = pool_by_search(bytes, alignment);
+        if (pool != nullptr && !pool->full()) [[likely]] return pool->put(p);
+        deallocate_slow(p, bytes, alignment);
     }
 
     [[gnu::cold, gnu::noinline]] void* allocate_slow(std::size_t bytes, std::size_t alignment);
@@ -203,7 +220,7 @@ private:
 template <class Index>
 void* basic_pool_resource<Index>::allocate_slow(std::size_t bytes, std::size_t alignment) {
     if (pools_.empty()) list_classes_slow();
-    pool_type* const pool = route(detail::exact_routing_key(bytes, alignment), alignment);
+    pool_type* const pool = pool_by_search(bytes, alignment);
     if (pool == nullptr) {
         if (larger_requests_ == fastalloc::larger_requests::refuse) detail::throw_bad_alloc();
         return larger_.allocate(*upstream_, bytes, alignment);
@@ -231,7 +248,7 @@ void* basic_pool_resource<Index>::try_allocate_slow(std::size_t bytes,
     return detail::null_on_exception(
         [](void* p) {
             const auto* const r = static_cast<request*>(p);
-            return r->resource->allocate_slow(r->bytes, r->alignment);
+            return r->resource->allocate_by_search(r->bytes, r->alignment);
         },
         &context);
 }
@@ -239,7 +256,7 @@ void* basic_pool_resource<Index>::try_allocate_slow(std::size_t bytes,
 template <class Index>
 void basic_pool_resource<Index>::deallocate_slow(void* p, std::size_t bytes,
                                                  std::size_t alignment) noexcept {
-    pool_type* const pool = route(detail::exact_routing_key(bytes, alignment), alignment);
+    pool_type* const pool = pool_by_search(bytes, alignment);
     if (pool == nullptr) {
         larger_.deallocate(*upstream_, p, bytes, alignment);
         return;

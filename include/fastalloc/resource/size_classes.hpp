@@ -80,35 +80,42 @@ public:
     void use_natural(std::size_t limit) noexcept { natural_limit_ = limit; }
 
     /// Effects: `count` classes serve, in ascending order of slot size, then alignment.
+    /// Preconditions: `count` is not 0.
     void use_listed(const listed_class* classes, std::size_t count) noexcept {
+        first_ = classes[0];
         listed_ = classes;
         listed_count_ = count;
     }
 
-    std::size_t class_of(std::size_t key, std::size_t alignment) const noexcept {
-        if (key < natural_limit_) [[likely]]
-            return natural::class_of(key);
-        return listed_class_of(key, alignment);
+    /// Returns: the class of the request if it is a natural one or the first that is listed, which
+    /// takes no search; else `no_class`.
+    std::size_t class_at_once(std::size_t key, std::size_t alignment) const noexcept {
+        if (key < natural_limit_) [[likely]] return natural::class_of(key);
+        if (key < first_.slot_size && alignment <= first_.alignment) return 0;
+        return no_class;
     }
 
-private:
-    std::size_t listed_class_of(std::size_t key, std::size_t alignment) const noexcept {
+    /// Returns: the class of the request; `no_class` if it fits none. Complexity: logarithmic in
+    /// the number of listed classes.
+    std::size_t class_of(std::size_t key, std::size_t alignment) const noexcept {
+        if (key < natural_limit_) return natural::class_of(key);
         if (listed_count_ == 0) return no_class;
         // Binary search without branches for the first class with room, then on to one that is
         // aligned well enough.
-        std::size_t first = 0;
+        std::size_t index = 0;
         for (std::size_t n = listed_count_; n > 1; n -= n / 2) {
-            first += listed_[first + n / 2 - 1].slot_size <= key ? n / 2 : 0;
+            index += listed_[index + n / 2 - 1].slot_size <= key ? n / 2 : 0;
         }
-        for (; first != listed_count_; ++first) {
-            const listed_class& c = listed_[first];
-            if (key < c.slot_size && alignment <= c.alignment) [[likely]]
-                return first;
+        for (; index != listed_count_; ++index) {
+            const listed_class& c = listed_[index];
+            if (key < c.slot_size && alignment <= c.alignment) [[likely]] return index;
         }
         return no_class;
     }
 
+private:
     std::size_t natural_limit_ = 0;
+    listed_class first_{0, 0};  // a copy of listed_[0]
     std::size_t listed_count_ = 0;
     const listed_class* listed_ = nullptr;
 };

@@ -11,8 +11,8 @@
 namespace fastalloc::detail {
 
 /// Says to which slab an address belongs, whatever addresses upstream returned: a hash table with
-/// linear probing from granules of the address space to the slabs that reach into them. The size
-/// of a granule is the mean size of a slab, so that a table of a few entries per slab does.
+/// linear probing from granules of the address space to the slabs that reach into them. A granule is
+/// a fraction of the mean slab, so that a table of a few entries per slab does.
 ///
 /// Invariants: at most half of the entries are used; no two slabs overlap.
 class slab_directory {

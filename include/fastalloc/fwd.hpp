@@ -16,7 +16,7 @@ class stack_index;
 class free_list_index;
 class bitmap_index;
 
-template <class Index>
+template <class Index, bool MayBeDropIn>
 class basic_pool_resource;
 template <class Index>
 class basic_fixed_pool_resource;

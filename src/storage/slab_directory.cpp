@@ -41,8 +41,8 @@ void slab_directory::add(slab_range* added, slab_range* others,
     constexpr int page = 12;
     constexpr int smallest_granule = 6;
     const int mean = static_cast<int>(std::bit_width(bytes / count)) - 1;
-    larger.granule_shift_ = static_cast<std::uint32_t>(
-        std::max({mean - 3, std::min(mean, page), smallest_granule}));
+    larger.granule_shift_ =
+        static_cast<std::uint32_t>(std::max({mean - 3, std::min(mean, page), smallest_granule}));
     std::size_t needed = larger.granules_of(*added);
     for (const slab_range* s = others; s != nullptr; s = s->next) needed += larger.granules_of(*s);
 

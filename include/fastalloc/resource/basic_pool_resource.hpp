@@ -7,8 +7,7 @@
 #include <fastalloc/index/free_list_index.hpp>
 #include <fastalloc/index/stack_index.hpp>
 #include <fastalloc/resource/larger_blocks.hpp>
-#include <fastalloc/resource/size_classes.hpp>
-#include <fastalloc/storage/pool.hpp>
+#include <fastalloc/resource/pool_router.hpp>
 
 #include <cstddef>
 #include <memory_resource>
@@ -23,8 +22,10 @@ namespace fastalloc {
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
 /// static type reaches the same hot path without a virtual call.
 ///
+/// `MayBeDropIn` says whether a resource may have the natural classes, which serve every size.
+///
 /// Thread safety: none. Equality: identity.
-template <class Index>
+template <class Index, bool MayBeDropIn>
 class basic_pool_resource : public std::pmr::memory_resource {
     static_assert(index_strategy<Index>);
 
@@ -38,12 +39,12 @@ public:
     /// Effects: takes a slot of the smallest class whose size and alignment suffice; when that
     /// class has none left, it grows. A request that fits no class goes to upstream or is refused.
     /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
-    /// refused; what upstream or a custom growth function throws. No effects then. Complexity:
-    /// constant, except when growing.
+    /// refused; what upstream or a custom growth function throws. No effects then.
+    /// Complexity: constant, except when growing.
     [[nodiscard]] void* allocate(std::size_t bytes,
                                  std::size_t alignment = alignof(std::max_align_t)) {
-        pool_type* const pool = pool_at_once(bytes, alignment);
-        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
+        const auto can_take = [](const pool_type& p) { return !p.empty(); };
+        if (pool_type* const pool = pool_at_once(bytes, alignment, can_take)) return pool->take();
         return allocate_by_search(bytes, alignment);
     }
 
@@ -53,16 +54,16 @@ public:
     /// Complexity: constant.
     void deallocate(void* p, std::size_t bytes,
                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        pool_type* const pool = pool_at_once(bytes, alignment);
-        if (pool != nullptr && !pool->full()) [[likely]] return pool->put(p);
+        const auto can_put = [](const pool_type& pool) { return !pool.full(); };
+        if (pool_type* const pool = pool_at_once(bytes, alignment, can_put)) return pool->put(p);
         deallocate_by_search(p, bytes, alignment);
     }
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        pool_type* const pool = pool_at_once(bytes, alignment);
-        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
+        const auto can_take = [](const pool_type& p) { return !p.empty(); };
+        if (pool_type* const pool = pool_at_once(bytes, alignment, can_take)) return pool->take();
         return try_allocate_slow(bytes, alignment);
     }
 
@@ -103,7 +104,7 @@ public:
 
     /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
     bool owns(const void* p) const noexcept {
-        for (const pool_type& pool : pools_) {
+        for (const pool_type& pool : pools()) {
             if (pool.owns(p)) return true;
         }
         return false;
@@ -134,13 +135,10 @@ protected:
         return this == &other;
     }
 
-    std::span<pool_type> pools() const noexcept { return pools_; }
+    std::span<pool_type> pools() const noexcept { return router_.pools(); }
 
-    /// Effects: requests go to `pools` from now on, the way that `router` says.
-    void serve_from(std::span<pool_type> pools, const detail::class_router& router) noexcept {
-        pools_ = pools;
-        router_ = router;
-    }
+    /// Effects: requests go to the pools of `router` from now on.
+    void route_by(const detail::pool_router<Index>& router) noexcept { router_ = router; }
 
     void count_growth() noexcept { ++growth_count_; }
 
@@ -158,7 +156,7 @@ private:
         ~batch_guard() { resource->deallocate_batch(done, bytes, alignment); }
     };
 
-    /// Effects: lists the classes with `serve_from`. Called once before a request can be routed;
+    /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
     /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
     virtual void list_classes_slow() {}
 
@@ -166,33 +164,39 @@ private:
     /// use this resource. Throws: as `allocate`; no effects then.
     virtual void grow_slow(pool_type& pool) = 0;
 
-    pool_type* pool_at(std::size_t index) const noexcept {
-        return index == detail::class_router::no_class ? nullptr : pools_.data() + index;
-    }
-
-    // Zero bytes have a key that no class holds, so the slow paths see to them.
-    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment) const noexcept {
-        return pool_at(
-            router_.class_at_once(detail::routing_key(bytes, alignment), alignment));
-    }
-
-    pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {
-        return pool_at(
-            router_.class_of(detail::exact_routing_key(bytes, alignment), alignment));
+    // Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
+    // else null. Zero bytes have a key that no class holds: the search sees to them.
+    template <class Can>
+    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+        const std::size_t key = detail::routing_key(bytes, alignment);
+        if constexpr (MayBeDropIn) {
+            if (key < detail::natural::largest_size) [[likely]] {
+                pool_type* const pool = router_.natural_pool(key);
+                if (can(*pool)) [[likely]] {
+                    return pool;
+                }
+            }
+        }
+        pool_type* const pool = router_.first_pool(key, alignment);
+        return pool != nullptr && can(*pool) ? pool : nullptr;
     }
 
     // Requests for any but the first of several listed classes come this way. It is not inlined, so
     // that the way of all others stays short.
     [[gnu::noinline]] void* allocate_by_search(std::size_t bytes, std::size_t alignment) {
-        pool_type* const pool = pool_by_search(bytes, alignment);
-        if (pool != nullptr && !pool->empty()) [[likely]] return pool->take();
+        pool_type* const pool = router_.by_search(bytes, alignment);
+        if (pool != nullptr && !pool->empty()) [[likely]] {
+            return pool->take();
+        }
         return allocate_slow(bytes, alignment);
     }
 
     [[gnu::noinline]] void deallocate_by_search(void* p, std::size_t bytes,
                                                 std::size_t alignment) noexcept {
-        pool_type* const pool = pool_by_search(bytes, alignment);
-        if (pool != nullptr && !pool->full()) [[likely]] return pool->put(p);
+        pool_type* const pool = router_.by_search(bytes, alignment);
+        if (pool != nullptr && !pool->full()) [[likely]] {
+            return pool->put(p);
+        }
         deallocate_slow(p, bytes, alignment);
     }
 
@@ -205,22 +209,22 @@ private:
     template <class Count>
     std::size_t sum(Count count) const noexcept {
         std::size_t total = 0;
-        for (const pool_type& pool : pools_) total += count(pool);
+        for (const pool_type& pool : pools()) total += count(pool);
         return total;
     }
 
-    detail::class_router router_;
-    std::span<pool_type> pools_;
+    detail::pool_router<Index> router_;
     detail::larger_blocks larger_;
     std::pmr::memory_resource* upstream_;
     std::size_t growth_count_ = 0;
     fastalloc::larger_requests larger_requests_;
 };
 
-template <class Index>
-void* basic_pool_resource<Index>::allocate_slow(std::size_t bytes, std::size_t alignment) {
-    if (pools_.empty()) list_classes_slow();
-    pool_type* const pool = pool_by_search(bytes, alignment);
+template <class Index, bool MayBeDropIn>
+void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
+                                                             std::size_t alignment) {
+    if (pools().empty()) list_classes_slow();
+    pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         if (larger_requests_ == fastalloc::larger_requests::refuse) detail::throw_bad_alloc();
         return larger_.allocate(*upstream_, bytes, alignment);
@@ -236,9 +240,9 @@ void* basic_pool_resource<Index>::allocate_slow(std::size_t bytes, std::size_t a
     return pool->take();
 }
 
-template <class Index>
-void* basic_pool_resource<Index>::try_allocate_slow(std::size_t bytes,
-                                                    std::size_t alignment) noexcept {
+template <class Index, bool MayBeDropIn>
+void* basic_pool_resource<Index, MayBeDropIn>::try_allocate_slow(std::size_t bytes,
+                                                                 std::size_t alignment) noexcept {
     struct request {
         basic_pool_resource* resource;
         std::size_t bytes;
@@ -253,10 +257,10 @@ void* basic_pool_resource<Index>::try_allocate_slow(std::size_t bytes,
         &context);
 }
 
-template <class Index>
-void basic_pool_resource<Index>::deallocate_slow(void* p, std::size_t bytes,
-                                                 std::size_t alignment) noexcept {
-    pool_type* const pool = pool_by_search(bytes, alignment);
+template <class Index, bool MayBeDropIn>
+void basic_pool_resource<Index, MayBeDropIn>::deallocate_slow(void* p, std::size_t bytes,
+                                                              std::size_t alignment) noexcept {
+    pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         larger_.deallocate(*upstream_, p, bytes, alignment);
         return;
@@ -265,8 +269,11 @@ void basic_pool_resource<Index>::deallocate_slow(void* p, std::size_t bytes,
     pool->put(p);
 }
 
-extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, true>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, true>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, true>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, false>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, false>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, false>;
 
 }  // namespace fastalloc

@@ -22,8 +22,8 @@ namespace fastalloc {
 ///
 /// Thread safety: none. Equality: identity.
 template <class Index = bitmap_index>
-class basic_fixed_pool_resource : public basic_pool_resource<Index> {
-    using base = basic_pool_resource<Index>;
+class basic_fixed_pool_resource : public basic_pool_resource<Index, false> {
+    using base = basic_pool_resource<Index, false>;
 
 public:
     /// Effects: reserves `config.capacity()` slots, with all bookkeeping, in one block of upstream.
@@ -219,9 +219,8 @@ private:
                           magazine_slots(count));
             listed[i] = {c.slot_size(), c.alignment()};
         });
-        detail::class_router router;
-        router.use_listed(listed, classes.size());
-        this->serve_from({pools, classes.size()}, router);
+        const std::size_t n = classes.size();
+        this->route_by({std::span(pools, n), std::span<const detail::listed_class>(listed, n)});
     }
 
     void grow_slow(pool_type& pool) final {

@@ -41,8 +41,8 @@ FASTALLOC_EXPORT slot_number configured_growth(const pool_config& config, std::s
 ///
 /// Thread safety: none. Equality: identity.
 template <class Index = bitmap_index>
-class basic_growing_pool_resource : public basic_pool_resource<Index> {
-    using base = basic_pool_resource<Index>;
+class basic_growing_pool_resource : public basic_pool_resource<Index, true> {
+    using base = basic_pool_resource<Index, true>;
 
 public:
     /// Effects: one class, as configured. Throws: `invalid_configuration` if it has no slot size.
@@ -127,9 +127,7 @@ using unsynchronized_pool_resource = growing_pool_resource;
 
 template <class Index>
 auto basic_growing_pool_resource<Index>::layout_of_tables() const noexcept -> tables {
-    const std::size_t count =
-        is_drop_in() ? detail::natural::class_of(options_.largest_required_pool_block - 1) + 1
-                     : classes_.size();
+    const std::size_t count = is_drop_in() ? detail::natural::class_count : classes_.size();
     const std::size_t pools = detail::round_up(count * sizeof(pool_type), alignof(pool_type));
     return {count, pools, pools + classes_.size() * sizeof(detail::listed_class)};
 }
@@ -140,17 +138,17 @@ void basic_growing_pool_resource<Index>::list_classes_slow() {
     auto* const start =
         static_cast<std::byte*>(this->upstream_resource()->allocate(t.bytes, alignof(pool_type)));
     auto* const pools = ::new (start) pool_type[t.count];
-    detail::class_router router;
     if (is_drop_in()) {
-        router.use_natural(options_.largest_required_pool_block);
+        this->route_by({std::span<pool_type, detail::natural::class_count>(pools, t.count),
+                        options_.largest_required_pool_block});
     } else {
         auto* const listed = ::new (start + t.listed_offset) detail::listed_class[t.count];
         for (std::size_t i = 0; i != t.count; ++i) {
             listed[i] = {classes_[i].slot_size(), classes_[i].alignment()};
         }
-        router.use_listed(listed, t.count);
+        this->route_by(
+            {std::span(pools, t.count), std::span<const detail::listed_class>(listed, t.count)});
     }
-    this->serve_from({pools, t.count}, router);
 }
 
 template <class Index>
@@ -222,7 +220,7 @@ void basic_growing_pool_resource<Index>::release() noexcept {
     if (this->pools().empty()) return;
     for (pool_type& pool : this->pools()) close_pool(pool);
     void* const start = this->pools().data();
-    this->serve_from({}, {});
+    this->route_by({});
     this->upstream_resource()->deallocate(start, layout_of_tables().bytes, alignof(pool_type));
 }
 

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace fastalloc::detail {
 
@@ -64,60 +65,27 @@ inline constexpr std::size_t class_count = class_of(largest_size - 1) + 1;
 
 /// A class that a configuration asked for.
 struct listed_class {
-    std::size_t slot_size;
-    std::size_t alignment;
+    std::size_t slot_size = 0;
+    std::size_t alignment = 0;
+
+    constexpr bool serves(std::size_t key, std::size_t request_alignment) const noexcept {
+        return key < slot_size && request_alignment <= alignment;
+    }
 };
 
-/// Says which class serves a request: a pure function of the request, the same on both ways.
-class class_router {
-public:
-    static constexpr std::size_t no_class = size_max;
-
-    /// Effects: routes nothing anywhere.
-    void close() noexcept { *this = class_router{}; }
-
-    /// Effects: natural classes serve keys below `limit`.
-    void use_natural(std::size_t limit) noexcept { natural_limit_ = limit; }
-
-    /// Effects: `count` classes serve, in ascending order of slot size, then alignment.
-    /// Preconditions: `count` is not 0.
-    void use_listed(const listed_class* classes, std::size_t count) noexcept {
-        first_ = classes[0];
-        listed_ = classes;
-        listed_count_ = count;
+/// Returns: the first of `classes`, in ascending order of slot size, then alignment, that serves the
+/// request; `classes.size()` if none does. Complexity: logarithmic, where alignments agree.
+constexpr std::size_t listed_class_of(std::span<const listed_class> classes, std::size_t key,
+                                      std::size_t alignment) noexcept {
+    if (classes.empty()) return 0;
+    // Binary search without branches for the first class with room, then on to one that is aligned
+    // well enough.
+    std::size_t index = 0;
+    for (std::size_t n = classes.size(); n > 1; n -= n / 2) {
+        index += classes[index + n / 2 - 1].slot_size <= key ? n / 2 : 0;
     }
-
-    /// Returns: the class of the request if it is a natural one or the first that is listed, which
-    /// takes no search; else `no_class`.
-    std::size_t class_at_once(std::size_t key, std::size_t alignment) const noexcept {
-        if (key < natural_limit_) [[likely]] return natural::class_of(key);
-        if (key < first_.slot_size && alignment <= first_.alignment) return 0;
-        return no_class;
-    }
-
-    /// Returns: the class of the request; `no_class` if it fits none. Complexity: logarithmic in
-    /// the number of listed classes.
-    std::size_t class_of(std::size_t key, std::size_t alignment) const noexcept {
-        if (key < natural_limit_) return natural::class_of(key);
-        if (listed_count_ == 0) return no_class;
-        // Binary search without branches for the first class with room, then on to one that is
-        // aligned well enough.
-        std::size_t index = 0;
-        for (std::size_t n = listed_count_; n > 1; n -= n / 2) {
-            index += listed_[index + n / 2 - 1].slot_size <= key ? n / 2 : 0;
-        }
-        for (; index != listed_count_; ++index) {
-            const listed_class& c = listed_[index];
-            if (key < c.slot_size && alignment <= c.alignment) [[likely]] return index;
-        }
-        return no_class;
-    }
-
-private:
-    std::size_t natural_limit_ = 0;
-    listed_class first_{0, 0};  // a copy of listed_[0]
-    std::size_t listed_count_ = 0;
-    const listed_class* listed_ = nullptr;
-};
+    while (index != classes.size() && !classes[index].serves(key, alignment)) ++index;
+    return index;
+}
 
 }  // namespace fastalloc::detail

@@ -75,11 +75,29 @@ public:
 
     /// Preconditions: `n` is taken.
     void put(slot_number n) noexcept {
-        word& bits = words_[n / 64];
-        assert(n < capacity_ && (bits >> (n % 64) & 1) == 0);
-        if (bits == 0) summarize_filled(n / 64);
-        bits |= word{1} << (n % 64);
-        ++available_;
+        put_some(1, [n](std::size_t) { return n; });
+    }
+
+    /// Puts the slots `source(0)` up to `source(count - 1)`. Preconditions: they are taken, and no
+    /// two are the same; `count` is not 0.
+    template <class Source>
+    void put_some(std::size_t count, Source source) noexcept {
+        // Neighbours tend to be freed together: their word stays in a register.
+        slot_number n = source(0);
+        slot_number w = n / 64;
+        word bits = 0;
+        for (std::size_t i = 0;;) {
+            assert(n < capacity_ && ((words_[w] | bits) >> (n % 64) & 1) == 0);
+            bits |= word{1} << (n % 64);
+            if (++i == count) break;
+            n = source(i);
+            if (n / 64 == w) continue;
+            add_bits(w, bits);
+            w = n / 64;
+            bits = 0;
+        }
+        add_bits(w, bits);
+        available_ += static_cast<slot_number>(count);
     }
 
     slot_number available() const noexcept { return available_; }
@@ -111,6 +129,11 @@ private:
             w = w * 64 + static_cast<slot_number>(std::countr_zero(bits));
         }
         return w;
+    }
+
+    void add_bits(slot_number w, word bits) noexcept {
+        if (words_[w] == 0) summarize_filled(w);
+        words_[w] |= bits;
     }
 
     void summarize_empty(slot_number w) noexcept {

@@ -58,4 +58,17 @@ slot_number take_some(Index& index, slot_number most, Sink sink) noexcept {
     }
 }
 
+/// Puts the slots `source(0)` up to `source(count - 1)`. Preconditions: as `put` has for each;
+/// `count` is not 0.
+///
+/// An index that can do this faster than one by one has a member of the same name.
+template <index_strategy Index, class Source>
+void put_some(Index& index, std::size_t count, Source source) noexcept {
+    if constexpr (requires { index.put_some(count, source); }) {
+        index.put_some(count, source);
+    } else {
+        for (std::size_t i = 0; i != count; ++i) index.put(source(i));
+    }
+}
+
 }  // namespace fastalloc

@@ -69,13 +69,23 @@ public:
 
     /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
     void put_some(void* const* in, std::size_t count) noexcept {
-        for (std::size_t i = 0; i != count; ++i) {
-            slab_type* const s = find(in[i]);
+        // Slots freed in some order come in runs from one slab, which are looked up once. The first
+        // slot that is alone ends that: among slots in random order each test would be a coin toss.
+        bool in_runs = true;
+        for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
+            slab_type* const s = find(in[begin]);
             // A pointer that was never handed out: there is no index to free it in.
             if (s == nullptr) [[unlikely]]
                 std::abort();
-            s->index.put(geometry_.number_at(address(in[i]) - address(s->base)));
-            if (s->index.available() == 1 && s != current_) list_partial(s);
+            ++end;
+            if (in_runs) {
+                while (end != count && s->contains(in[end])) ++end;
+                in_runs = end - begin > 1;
+            }
+            if (s->index.available() == 0 && s != current_) list_partial(s);
+            fastalloc::put_some(s->index, end - begin, [&, run = in + begin](std::size_t i) {
+                return geometry_.number_at(address(run[i]) - address(s->base));
+            });
         }
         available_ += count;
     }

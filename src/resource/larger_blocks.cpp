@@ -13,10 +13,13 @@ void* larger_blocks::allocate(std::pmr::memory_resource& upstream, std::size_t b
     // round up to the alignment, so that must not wrap either.
     const std::size_t block_bytes = saturating_add(bytes, sizeof(footer) + alignof(footer) - 1);
     if (saturating_add(block_bytes, alignment - 1) == size_max) {
-        // Upstream decides how it fails: it is asked for what nobody has.
-        constexpr std::size_t largest_alignment = size_max / 2 + 1;
-        void* const impossible = upstream.allocate(size_max, largest_alignment);
-        upstream.deallocate(impossible, size_max, largest_alignment);
+        // Upstream decides how it fails: it is asked for what nobody has. (Volatile, because
+        // compilers warn of such constants.)
+        volatile std::size_t largest = size_max;
+        const std::size_t size = largest;
+        const std::size_t largest_alignment = size / 2 + 1;
+        void* const impossible = upstream.allocate(size, largest_alignment);
+        upstream.deallocate(impossible, size, largest_alignment);
         throw_bad_alloc();
     }
     void* const p = upstream.allocate(block_bytes, alignment);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 
 #include <algorithm>
@@ -38,11 +39,11 @@ void slab_directory::add(slab_range* added, slab_range* others,
         ++count;
     }
     slab_directory larger;
-    constexpr int page = 12;
+    constexpr int page_shift = std::countr_zero(page);
     constexpr int smallest_granule = 6;
     const int mean = static_cast<int>(std::bit_width(bytes / count)) - 1;
-    larger.granule_shift_ =
-        static_cast<std::uint32_t>(std::max({mean - 3, std::min(mean, page), smallest_granule}));
+    larger.granule_shift_ = static_cast<std::uint32_t>(
+        std::max({mean - 3, std::min(mean, page_shift), smallest_granule}));
     std::size_t needed = larger.granules_of(*added);
     for (const slab_range* s = others; s != nullptr; s = s->next) needed += larger.granules_of(*s);
 

@@ -165,12 +165,13 @@ private:
     virtual void grow_slow(pool_type& pool) = 0;
 
     // Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
-    // else null. Zero bytes have a key that no class holds: the search sees to them.
+    // else null. Zero bytes have a key that no class holds, and the search sees to them.
     template <class Can>
     pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
         const std::size_t key = detail::routing_key(bytes, alignment);
         if constexpr (MayBeDropIn) {
-            if (key < detail::natural::largest_size) [[likely]] {
+            using namespace detail::natural;
+            if (key < largest_size && alignment <= ordinary_alignment) [[likely]] {
                 pool_type* const pool = router_.natural_pool(key);
                 if (can(*pool)) [[likely]] {
                     return pool;

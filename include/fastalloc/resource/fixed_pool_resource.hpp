@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
@@ -14,6 +15,38 @@
 #include <span>
 
 namespace fastalloc {
+
+namespace detail {
+
+/// Bytes and alignment of what has been laid out so far.
+struct block_extent {
+    std::size_t bytes = 0;
+    std::size_t alignment = cache_line;
+
+    /// Returns: the offset of `size` more bytes.
+    std::size_t add(std::size_t size, std::size_t align) noexcept {
+        const std::size_t padded = detail::saturating_add(bytes, align - 1);
+        const std::size_t offset = padded & ~(align - 1);
+        bytes = padded == detail::size_max ? padded : detail::saturating_add(offset, size);
+        alignment = std::max(alignment, align);
+        return offset;
+    }
+};
+
+/// Where the parts of one class are.
+struct class_placement {
+    std::size_t slots;
+    std::size_t record;
+    std::size_t reserve;
+    std::size_t magazine;
+};
+
+struct fixed_layout : block_extent {
+    std::size_t pools;
+    std::size_t listed;
+};
+
+}  // namespace detail
 
 /// Pools whose slots are all reserved when the resource is made. It never asks upstream for slots
 /// again: what it can serve, it can serve without a system call.
@@ -55,7 +88,7 @@ public:
         if (buffer.size() < needed) {
             detail::throw_invalid("buffer", buffer.size(), "smaller than required_bytes(config)");
         }
-        const layout total = lay_out({&config, 1});
+        const detail::fixed_layout total = lay_out({&config, 1});
         void* start = buffer.data();
         std::size_t space = buffer.size();
         if (std::align(total.alignment, total.bytes, start, space) == nullptr) {
@@ -71,7 +104,7 @@ public:
     /// Throws: `invalid_configuration` as the constructors.
     static std::size_t required_bytes(const pool_config& config) {
         detail::require_fixed(config);
-        const layout total = lay_out({&config, 1});
+        const detail::fixed_layout total = lay_out({&config, 1});
         constexpr std::size_t most_slack = 1024;
         return detail::saturating_add(total.bytes, std::min(total.alignment, most_slack) - 1);
     }
@@ -104,61 +137,18 @@ private:
 
     struct ordered_tag {};
 
-    /// Bytes and alignment of what has been laid out so far.
-    struct extent {
-        std::size_t bytes = 0;
-        std::size_t alignment = alignof(std::max_align_t);
-
-        /// Returns: the offset of `size` more bytes.
-        std::size_t add(std::size_t size, std::size_t align) noexcept {
-            const std::size_t padded = detail::saturating_add(bytes, align - 1);
-            const std::size_t offset = padded & ~(align - 1);
-            bytes = padded == detail::size_max ? padded : detail::saturating_add(offset, size);
-            alignment = std::max(alignment, align);
-            return offset;
-        }
-    };
-
-    /// Where the parts of one class are.
-    struct placement {
-        std::size_t slots;
-        std::size_t record;
-        std::size_t reserve;
-        std::size_t magazine;
-    };
-
-    struct layout : extent {
-        std::size_t pools;
-        std::size_t listed;
-    };
-
-    /// The block of a resource that has an upstream.
-    struct block {
-        std::pmr::memory_resource* upstream = nullptr;
-        void* start = nullptr;
-        std::size_t bytes = 0;
-        std::size_t alignment = 0;
-
-        block() = default;
-        block(const block&) = delete;
-        block& operator=(const block&) = delete;
-
-        ~block() {
-            if (start != nullptr) upstream->deallocate(start, bytes, alignment);
-        }
-    };
-
     basic_fixed_pool_resource(ordered_tag, std::span<const pool_config> classes,
                               std::pmr::memory_resource* upstream)
-        : base(upstream, larger_requests_of(classes)) {
+        : base(upstream, larger_requests_of(classes)),
+          block_(upstream, checked_layout(classes).bytes, lay_out(classes).alignment) {
+        build(classes, block_.start());
+    }
+
+    static detail::fixed_layout checked_layout(std::span<const pool_config> classes) {
         for (const pool_config& c : classes) detail::require_fixed(c);
-        const layout total = lay_out(classes);
+        const detail::fixed_layout total = lay_out(classes);
         if (total.bytes == detail::size_max) detail::throw_bad_alloc();
-        block_.start = upstream->allocate(total.bytes, total.alignment);
-        block_.upstream = upstream;
-        block_.bytes = total.bytes;
-        block_.alignment = total.alignment;
-        build(classes, static_cast<std::byte*>(block_.start));
+        return total;
     }
 
     static fastalloc::larger_requests larger_requests_of(std::span<const pool_config> classes) {
@@ -175,18 +165,18 @@ private:
 
     /// The slots of all classes come first, then the books.
     template <class Place>
-    static layout lay_out(std::span<const pool_config> classes, Place place) {
-        extent slots;
+    static detail::fixed_layout lay_out(std::span<const pool_config> classes, Place place) {
+        detail::block_extent slots;
         for (const pool_config& c : classes) add_slots(slots, c);
-        layout all{slots, 0, 0};
+        detail::fixed_layout all{slots, 0, 0};
         all.pools = all.add(sizeof(pool_type) * classes.size(), alignof(pool_type));
         all.listed =
-            all.add(sizeof(detail::listed_class) * classes.size(), alignof(detail::listed_class));
-        slots = extent{};
+            all.add(sizeof(detail::size_class) * classes.size(), alignof(detail::size_class));
+        slots = {};
         for (std::size_t i = 0; i != classes.size(); ++i) {
             const pool_config& c = classes[i];
             const auto count = static_cast<slot_number>(c.capacity());
-            placement at{};
+            detail::class_placement at{};
             at.slots = add_slots(slots, c);
             at.record = all.add(slab_type::record_bytes(count), slab_type::record_alignment);
             at.reserve = all.add(sizeof(reserve_type), alignof(reserve_type));
@@ -196,19 +186,19 @@ private:
         return all;
     }
 
-    static layout lay_out(std::span<const pool_config> classes) {
-        return lay_out(classes, [](std::size_t, const placement&) {});
+    static detail::fixed_layout lay_out(std::span<const pool_config> classes) {
+        return lay_out(classes, [](std::size_t, const detail::class_placement&) {});
     }
 
-    static std::size_t add_slots(extent& slots, const pool_config& c) noexcept {
+    static std::size_t add_slots(detail::block_extent& slots, const pool_config& c) noexcept {
         return slots.add(detail::saturating_multiply(c.slot_size(), c.capacity()), c.alignment());
     }
 
     void build(std::span<const pool_config> classes, std::byte* start) {
-        const layout total = lay_out(classes);
+        const detail::fixed_layout total = lay_out(classes);
         auto* const pools = ::new (start + total.pools) pool_type[classes.size()];
-        auto* const listed = ::new (start + total.listed) detail::listed_class[classes.size()];
-        lay_out(classes, [&](std::size_t i, const placement& at) {
+        auto* const listed = ::new (start + total.listed) detail::size_class[classes.size()];
+        lay_out(classes, [&](std::size_t i, const detail::class_placement& at) {
             const pool_config& c = classes[i];
             const auto count = static_cast<slot_number>(c.capacity());
             const detail::slot_geometry geometry(c.slot_size(), c.alignment());
@@ -220,14 +210,14 @@ private:
             listed[i] = {c.slot_size(), c.alignment()};
         });
         const std::size_t n = classes.size();
-        this->route_by({std::span(pools, n), std::span<const detail::listed_class>(listed, n)});
+        this->route_by({std::span(pools, n), std::span<const detail::size_class>(listed, n)});
     }
 
     void grow_slow(pool_type& pool) final {
         detail::throw_pool_exhausted(pool.slabs().geometry().slot_size(), pool.capacity());
     }
 
-    block block_;
+    detail::upstream_block block_;  // empty where the buffer is the caller's
 };
 
 using fixed_pool_resource = basic_fixed_pool_resource<>;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
@@ -63,7 +64,8 @@ public:
         : base(upstream,
                detail::agreed_larger_requests(classes, fastalloc::larger_requests::to_upstream)),
           classes_(detail::in_routing_order(classes)),
-          options_{0, classes_.back().slot_size()} {}
+          options_{0, classes_.back().slot_size()},
+          books_(books_block, upstream) {}
 
     /// As `std::pmr::unsynchronized_pool_resource`.
     basic_growing_pool_resource() noexcept
@@ -78,7 +80,8 @@ public:
     basic_growing_pool_resource(const std::pmr::pool_options& options,
                                 std::pmr::memory_resource* upstream) noexcept
         : base(upstream, fastalloc::larger_requests::to_upstream),
-          options_(detail::resolved(options)) {}
+          options_(detail::resolved(options)),
+          books_(books_block, upstream) {}
 
     ~basic_growing_pool_resource() override { release(); }
 
@@ -99,55 +102,43 @@ private:
     using typename base::pool_type;
     using typename base::reserve_type;
 
-    /// What is in the one block that lists the classes.
-    struct tables {
-        std::size_t count;
-        std::size_t listed_offset;
-        std::size_t bytes;
-    };
+    static constexpr std::size_t books_block = 4096;  // bytes, to begin with
 
     bool is_drop_in() const noexcept { return classes_.empty(); }
 
-    tables layout_of_tables() const noexcept;
     detail::slot_geometry geometry_of(std::size_t index) const noexcept;
     slot_number next_slab_slots(const pool_type& pool, std::size_t index) const;
     slot_number drop_in_slab_slots(const detail::slab_set<Index>& slabs) const noexcept;
     void open_pool(pool_type& pool, std::size_t index);
-    void close_pool(pool_type& pool) noexcept;
 
     void list_classes_slow() final;
     void grow_slow(pool_type& pool) final;
 
     std::vector<pool_config> classes_;  // in routing order; empty: a drop-in resource
     std::pmr::pool_options options_;
+    std::pmr::monotonic_buffer_resource books_;  // the pools, their reserves, the listed classes
 };
 
 using growing_pool_resource = basic_growing_pool_resource<>;
 using unsynchronized_pool_resource = growing_pool_resource;
 
 template <class Index>
-auto basic_growing_pool_resource<Index>::layout_of_tables() const noexcept -> tables {
-    const std::size_t count = is_drop_in() ? detail::natural::class_count : classes_.size();
-    const std::size_t pools = detail::round_up(count * sizeof(pool_type), alignof(pool_type));
-    return {count, pools, pools + classes_.size() * sizeof(detail::listed_class)};
-}
-
-template <class Index>
 void basic_growing_pool_resource<Index>::list_classes_slow() {
-    const tables t = layout_of_tables();
-    auto* const start =
-        static_cast<std::byte*>(this->upstream_resource()->allocate(t.bytes, alignof(pool_type)));
-    auto* const pools = ::new (start) pool_type[t.count];
+    const std::size_t count = is_drop_in() ? detail::natural::pool_count : classes_.size();
+    auto* const pools =
+        ::new (books_.allocate(count * sizeof(pool_type), alignof(pool_type))) pool_type[count];
     if (is_drop_in()) {
-        this->route_by({std::span<pool_type, detail::natural::class_count>(pools, t.count),
+        this->route_by({std::span<pool_type, detail::natural::pool_count>(pools, count),
                         options_.largest_required_pool_block});
     } else {
-        auto* const listed = ::new (start + t.listed_offset) detail::listed_class[t.count];
-        for (std::size_t i = 0; i != t.count; ++i) {
+        auto* const listed =
+            ::new (books_.allocate(count * sizeof(detail::size_class), alignof(detail::size_class)))
+                detail::size_class[count];
+        for (std::size_t i = 0; i != count; ++i) {
             listed[i] = {classes_[i].slot_size(), classes_[i].alignment()};
         }
         this->route_by(
-            {std::span(pools, t.count), std::span<const detail::listed_class>(listed, t.count)});
+            {std::span(pools, count), std::span<const detail::size_class>(listed, count)});
     }
 }
 
@@ -173,15 +164,15 @@ slot_number basic_growing_pool_resource<Index>::next_slab_slots(const pool_type&
     return detail::configured_growth(classes_[index], pool.capacity());
 }
 
-// Slabs of an eighth of what the class holds keep both their number and the unused memory small; a
-// short-lived resource pays for a page a class.
+// Slabs of an eighth of what the class holds keep both their number and the unused memory small. The
+// first ones are smaller than a page: a short-lived resource uses few slots of many classes.
 template <class Index>
 slot_number basic_growing_pool_resource<Index>::drop_in_slab_slots(
     const detail::slab_set<Index>& slabs) const noexcept {
-    constexpr std::size_t smallest_block = 4096;
+    constexpr std::size_t first_block = 1024;
     const std::size_t slot_size = slabs.geometry().slot_size();
     const std::size_t held = slabs.capacity() * slot_size;
-    const std::size_t target = std::max(held / 8, smallest_block);
+    const std::size_t target = std::max(held / 8, std::clamp(held, first_block, detail::page));
     const std::size_t most = options_.max_blocks_per_chunk;
     const auto estimate = static_cast<slot_number>(std::min(target / slot_size, most));
     const std::size_t record = detail::slab<Index>::record_bytes(estimate);
@@ -193,35 +184,27 @@ template <class Index>
 detail::slot_geometry basic_growing_pool_resource<Index>::geometry_of(
     std::size_t index) const noexcept {
     if (!is_drop_in()) return {classes_[index].slot_size(), classes_[index].alignment()};
-    const std::size_t slot_size = detail::natural::slot_size(index);
-    return {slot_size, detail::natural_alignment(slot_size)};
+    const detail::size_class c = detail::natural::class_of_pool(index);
+    return {c.slot_size, c.alignment};
 }
 
 template <class Index>
 void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t index) {
     std::pmr::memory_resource* const upstream = this->upstream_resource();
     const bool pre_initialize = !is_drop_in() && classes_[index].pre_initialize();
-    void* const memory = upstream->allocate(sizeof(reserve_type), alignof(reserve_type));
+    void* const memory = books_.allocate(sizeof(reserve_type), alignof(reserve_type));
     pool.open(::new (memory) reserve_type(geometry_of(index), upstream, pre_initialize));
-}
-
-template <class Index>
-void basic_growing_pool_resource<Index>::close_pool(pool_type& pool) noexcept {
-    reserve_type* const reserve = pool.close();
-    if (reserve == nullptr) return;
-    std::destroy_at(reserve);
-    this->upstream_resource()->deallocate(reserve, sizeof(reserve_type), alignof(reserve_type));
 }
 
 template <class Index>
 void basic_growing_pool_resource<Index>::release() noexcept {
     this->release_larger_blocks();
     this->restart_growth_count();
-    if (this->pools().empty()) return;
-    for (pool_type& pool : this->pools()) close_pool(pool);
-    void* const start = this->pools().data();
+    for (pool_type& pool : this->pools()) {
+        if (reserve_type* const reserve = pool.close()) std::destroy_at(reserve);
+    }
     this->route_by({});
-    this->upstream_resource()->deallocate(start, layout_of_tables().bytes, alignof(pool_type));
+    books_.release();
 }
 
 template <class Index>
@@ -230,7 +213,7 @@ void basic_growing_pool_resource<Index>::trim() noexcept {
         if (!pool.is_open()) continue;
         pool.flush();
         pool.slabs().trim();
-        if (pool.capacity() == 0) close_pool(pool);
+        if (pool.capacity() == 0) pool.open(pool.close());
     }
 }
 

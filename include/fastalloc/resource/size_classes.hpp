@@ -3,6 +3,7 @@
 
 #include <fastalloc/detail/align.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -23,12 +24,26 @@ constexpr std::size_t exact_routing_key(std::size_t bytes, std::size_t alignment
     return routing_key(bytes + (bytes == 0), alignment);
 }
 
+/// What a class serves.
+struct size_class {
+    std::size_t slot_size = 0;
+    std::size_t alignment = 0;
+
+    constexpr bool serves(std::size_t key, std::size_t request_alignment) const noexcept {
+        return key < slot_size && request_alignment <= alignment;
+    }
+};
+
 /// The classes of the drop-in resources: multiples of 8 up to 64, of 16 up to 128, then four to
 /// each doubling. A slot is aligned to the largest power of two that divides its size, and the
 /// spacing makes the smallest class that holds n always aligned as n is.
 namespace natural {
 
-inline constexpr std::size_t largest_size = std::size_t{1} << 20;
+inline constexpr std::size_t largest_size = std::size_t{1} << 16;
+
+/// Requests for a larger alignment have pools of their own, so that the slabs of all others need not
+/// be aligned to their slot size: a heap finds such blocks slowly and leaves gaps between them.
+inline constexpr std::size_t ordinary_alignment = alignof(std::max_align_t);
 
 constexpr std::size_t computed_class(std::size_t key) noexcept {
     if (key < 64) return key / 8;
@@ -61,21 +76,25 @@ constexpr std::size_t class_of(std::size_t key) noexcept {
 
 inline constexpr std::size_t class_count = class_of(largest_size - 1) + 1;
 
+/// A pool for each class, then one for its requests of larger alignment.
+inline constexpr std::size_t pool_count = 2 * class_count;
+
+/// Returns: the pool of a request. Preconditions: `key < largest_size`.
+constexpr std::size_t pool_of(std::size_t key, std::size_t alignment) noexcept {
+    return class_of(key) + (alignment > ordinary_alignment ? class_count : 0);
+}
+
+constexpr size_class class_of_pool(std::size_t index) noexcept {
+    const std::size_t size = slot_size(index % class_count);
+    const std::size_t alignment = natural_alignment(size);
+    return {size, index < class_count ? std::min(alignment, ordinary_alignment) : alignment};
+}
+
 }  // namespace natural
-
-/// A class that a configuration asked for.
-struct listed_class {
-    std::size_t slot_size = 0;
-    std::size_t alignment = 0;
-
-    constexpr bool serves(std::size_t key, std::size_t request_alignment) const noexcept {
-        return key < slot_size && request_alignment <= alignment;
-    }
-};
 
 /// Returns: the first of `classes`, in ascending order of slot size, then alignment, that serves the
 /// request; `classes.size()` if none does. Complexity: logarithmic, where alignments agree.
-constexpr std::size_t listed_class_of(std::span<const listed_class> classes, std::size_t key,
+constexpr std::size_t listed_class_of(std::span<const size_class> classes, std::size_t key,
                                       std::size_t alignment) noexcept {
     if (classes.empty()) return 0;
     // Binary search without branches for the first class with room, then on to one that is aligned

@@ -19,7 +19,7 @@ struct pool_reserve {
     slab_set<Index> slabs;
     bool spilled_since_refill = false;
     bool fixed_magazine = false;           // its memory is somebody else's
-    std::array<void*, 32> first_magazine;  // not initialized: a magazine says what is valid
+    std::array<void*, 16> first_magazine;  // not initialized: a magazine says what is valid
 
     using slab_set_type = slab_set<Index>;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/detail/align.hpp>
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
@@ -61,9 +62,11 @@ struct slab_block {
         const std::size_t slot_bytes = saturating_multiply(geometry.slot_size(), slots);
         const std::size_t padded = saturating_add(slot_bytes, record::record_alignment - 1);
         const std::size_t offset = padded & ~(record::record_alignment - 1);
-        return {offset,
-                padded == size_max ? size_max : saturating_add(offset, record::record_bytes(slots)),
-                std::max(geometry.alignment(), record::record_alignment)};
+        const std::size_t bytes =
+            padded == size_max ? size_max : saturating_add(offset, record::record_bytes(slots));
+        // Slots that could fill cache lines exactly do, where that costs little.
+        const std::size_t wanted = bytes < 4 * page ? record::record_alignment : cache_line;
+        return {offset, bytes, std::max(geometry.alignment(), wanted)};
     }
 };
 

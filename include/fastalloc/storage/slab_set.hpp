@@ -6,10 +6,12 @@
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
+#include <fastalloc/storage/upstream_block.hpp>
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <memory_resource>
 #include <new>
 
@@ -21,7 +23,7 @@ FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
 /// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
 ///
 /// Invariants: `available()` is the sum over the slabs' indices; a slab with a free slot is either
-/// the current one or on the partial list, never both; no directory while there is one slab.
+/// the current one or on the partial list, never both; no directory while there are few slabs.
 template <index_strategy Index>
 class slab_set {
 public:
@@ -96,17 +98,13 @@ public:
     void grow(slot_number slots) {
         const slab_block block = slab_block::of<Index>(geometry_, slots);
         if (block.bytes == size_max) throw_bad_alloc();
-        owned_block memory{upstream_, upstream_->allocate(block.bytes, block.alignment), block};
-        auto* const base = static_cast<std::byte*>(memory.start);
-        auto* const s =
-            ::new (base + block.record_offset) slab_type(base, slots, geometry_.slot_size());
-        owned_record record{s};
-        if (slabs_ != nullptr) {
-            if (directory_.empty()) directory_.add(slabs_, nullptr, upstream_);
-            directory_.add(s, slabs_, upstream_);
-        }
-        record.s = nullptr;
-        memory.start = nullptr;
+        upstream_block memory(upstream_, block.bytes, block.alignment);
+        auto* const s = ::new (memory.start() + block.record_offset)
+            slab_type(memory.start(), slots, geometry_.slot_size());
+        unentered_slab guard{s};
+        if (slab_count_ >= slabs_without_directory) directory_.add(s, slabs_, upstream_);
+        guard.s = nullptr;
+        memory.disown();
         if (pre_initialize_) touch_pages(s->base, s->bytes);
         enter(s);
     }
@@ -137,6 +135,7 @@ public:
             auto* const s = static_cast<slab_type*>(*link);
             if (s->index.available() == s->index.capacity()) {
                 *link = s->next;
+                --slab_count_;
                 capacity_ -= s->index.capacity();
                 available_ -= s->index.capacity();
                 give_back(s);
@@ -146,7 +145,7 @@ public:
             }
         }
         if (directory_.empty()) return;
-        if (slabs_ == nullptr || slabs_->next == nullptr) {
+        if (slab_count_ <= slabs_without_directory) {
             directory_.release(upstream_);
         } else {
             directory_.keep_only(slabs_);
@@ -159,41 +158,35 @@ public:
             auto* const s = static_cast<slab_type*>(slabs_);
             slabs_ = s->next;
             if (adopted_) {
-                s->~slab_type();
+                std::destroy_at(s);
             } else {
                 give_back(s);
             }
         }
         directory_.release(upstream_);
         current_ = partial_ = nullptr;
-        capacity_ = available_ = 0;
+        slab_count_ = capacity_ = available_ = 0;
     }
 
 private:
     using slab_type = slab<Index>;
 
-    struct owned_block {
-        std::pmr::memory_resource* upstream;
-        void* start;
-        slab_block block;
-
-        ~owned_block() {
-            if (start != nullptr) upstream->deallocate(start, block.bytes, block.alignment);
-        }
-    };
-
-    struct owned_record {
+    struct unentered_slab {
         slab_type* s;
 
-        ~owned_record() {
-            if (s != nullptr) s->~slab_type();
+        ~unentered_slab() {
+            if (s != nullptr) std::destroy_at(s);
         }
     };
+
+    // So many are looked through faster than they are hashed.
+    static constexpr std::size_t slabs_without_directory = 4;
 
     slab_type* find(const void* p) const noexcept {
         if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));
-        const bool inside = slabs_ != nullptr && slabs_->contains(p);
-        return inside ? static_cast<slab_type*>(slabs_) : nullptr;
+        slab_range* s = slabs_;
+        while (s != nullptr && !s->contains(p)) s = s->next;
+        return static_cast<slab_type*>(s);
     }
 
     void list_partial(slab_type* s) noexcept {
@@ -204,6 +197,7 @@ private:
     void enter(slab_type* s) noexcept {
         s->next = slabs_;
         slabs_ = s;
+        ++slab_count_;
         capacity_ += s->index.capacity();
         available_ += s->index.capacity();
         list_partial(s);
@@ -212,7 +206,7 @@ private:
     void give_back(slab_type* s) noexcept {
         const slab_block block = slab_block::of<Index>(geometry_, s->index.capacity());
         std::byte* const base = s->base;
-        s->~slab_type();
+        std::destroy_at(s);
         upstream_->deallocate(base, block.bytes, block.alignment);
     }
 
@@ -220,6 +214,7 @@ private:
     slab_type* partial_ = nullptr;  // the others that have a free slot
     slab_directory directory_;
     slab_range* slabs_ = nullptr;  // all of them, the youngest first
+    std::size_t slab_count_ = 0;
     std::size_t capacity_ = 0;
     std::size_t available_ = 0;
     slot_geometry geometry_;

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Who is measured. A *contender* is a resource and the *door* that a program reaches it by; a
+/// workload asks it for `allocator<T>()` and knows nothing else of it.
+
+#include <fastalloc/fastalloc.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory_resource>
+#include <new>
+#include <type_traits>
+
+#ifdef FASTALLOC_PERF_BOOST
+#include <boost/container/pmr/unsynchronized_pool_resource.hpp>
+#endif
+#ifdef FASTALLOC_PERF_FOONATHAN
+#include <foonathan_memory/foonathan/memory/memory_pool_collection.hpp>
+#endif
+
+namespace perf {
+
+// The resources.
+
+/// What allocation costs when nobody allocates: the same address each time.
+class floor final : public std::pmr::memory_resource {
+    void* do_allocate(std::size_t, std::size_t) override { return block_; }
+
+    void do_deallocate(void*, std::size_t, std::size_t) override {}
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    alignas(std::max_align_t) std::byte block_[4096];
+};
+
+/// Stands for `std::pmr::new_delete_resource()`.
+struct new_delete {};
+
+#ifdef FASTALLOC_PERF_BOOST
+/// Without a second virtual call on the way from std::pmr to Boost.
+class boost_pool final : public std::pmr::memory_resource {
+    struct pool : boost::container::pmr::unsynchronized_pool_resource {
+        void* take(std::size_t bytes, std::size_t alignment) {
+            return unsynchronized_pool_resource::do_allocate(bytes, alignment);
+        }
+
+        void put(void* p, std::size_t bytes, std::size_t alignment) {
+            unsynchronized_pool_resource::do_deallocate(p, bytes, alignment);
+        }
+    };
+
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return pool_.take(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        pool_.put(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    pool pool_;
+};
+#endif
+
+#ifdef FASTALLOC_PERF_FOONATHAN
+/// foonathan/memory's pools for nodes of up to `LargestNode` bytes; larger blocks from upstream.
+///
+/// It has two ways from a size to its pool, and neither is the best everywhere: one pool for each
+/// power of two is cheap to make, one pool for each size is fast to find.
+template <class Buckets, std::size_t LargestNode, std::size_t FirstBlock>
+class foonathan_pools final : public std::pmr::memory_resource {
+public:
+    // They hide the base's, as fastalloc's do, so that both doors lead here.
+    void* allocate(std::size_t bytes, std::size_t alignment) {
+        if (bytes > LargestNode) [[unlikely]]
+            return upstream_->allocate(bytes, alignment);
+        return pools_.allocate_node(bytes);
+    }
+
+    void deallocate(void* p, std::size_t bytes, std::size_t alignment) {
+        if (bytes > LargestNode) [[unlikely]]
+            return upstream_->deallocate(p, bytes, alignment);
+        pools_.deallocate_node(p, bytes);
+    }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        deallocate(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    foonathan::memory::memory_pool_collection<foonathan::memory::node_pool, Buckets> pools_{
+        LargestNode, FirstBlock};
+    std::pmr::memory_resource* upstream_ = std::pmr::get_default_resource();
+};
+
+using foonathan_log2 = foonathan_pools<foonathan::memory::log2_buckets, 4096, 16 << 10>;
+using foonathan_identity = foonathan_pools<foonathan::memory::identity_buckets, 1024, 4 << 20>;
+#endif
+
+/// Found at run time: a program that links mimalloc has no other malloc to compare with.
+struct mimalloc_library {
+    void* (*allocate)(std::size_t bytes) = nullptr;
+    void* (*allocate_aligned)(std::size_t bytes, std::size_t alignment) = nullptr;
+    void (*free)(void* p) = nullptr;
+
+    /// The library, or nulls and a word on stderr.
+    static mimalloc_library load();
+
+    static const mimalloc_library instance;
+};
+
+class mimalloc final : public std::pmr::memory_resource {
+public:
+    static bool is_available() { return mimalloc_library::instance.allocate != nullptr; }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        const auto& library = mimalloc_library::instance;
+        void* const p = alignment <= alignof(std::max_align_t)
+                            ? library.allocate(bytes)
+                            : library.allocate_aligned(bytes, alignment);
+        if (p == nullptr) [[unlikely]]
+            throw std::bad_alloc();
+        return p;
+    }
+
+    void do_deallocate(void* p, std::size_t, std::size_t) override {
+        mimalloc_library::instance.free(p);
+    }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+};
+
+// The doors.
+
+/// A string literal as a template argument.
+template <std::size_t N>
+struct label {
+    char text[N];
+
+    constexpr label(const char (&literal)[N]) { std::copy_n(literal, N, text); }
+};
+
+/// The same pointer, but the compiler no longer knows the object: virtual calls stay virtual.
+template <class T>
+T* opaque(T* p) {
+    asm("" : "+r"(p));
+    return p;
+}
+
+/// By way of `memory_resource*`, as std::pmr's containers go.
+template <label Name, class Resource>
+class through_pointer {
+public:
+    using resource_type = Resource;
+    static constexpr const char* name = Name.text;
+
+    template <class T>
+    std::pmr::polymorphic_allocator<T> allocator() {
+        if constexpr (std::is_same_v<Resource, new_delete>) {
+            return opaque(std::pmr::new_delete_resource());
+        } else {
+            return opaque<std::pmr::memory_resource>(&resource_);
+        }
+    }
+
+private:
+    Resource resource_;
+};
+
+/// By way of the resource's type, without a virtual call.
+template <label Name, class Resource>
+class through_type {
+public:
+    using resource_type = Resource;
+    static constexpr const char* name = Name.text;
+
+    template <class T>
+    fastalloc::resource_allocator<T, Resource> allocator() {
+        return *opaque(&resource_);
+    }
+
+private:
+    Resource resource_;
+};
+
+// The contenders.
+
+template <class... Contenders>
+struct contender_list {};
+
+using with_floor = contender_list<through_pointer<"floor", floor>>;
+
+using contenders =
+    contender_list<through_pointer<"new_delete", new_delete>,
+                   through_pointer<"libstdc++_pool", std::pmr::unsynchronized_pool_resource>,
+#ifdef FASTALLOC_PERF_BOOST
+                   through_pointer<"boost_pool", boost_pool>,
+#endif
+#ifdef FASTALLOC_PERF_FOONATHAN
+                   through_pointer<"foonathan_log2", foonathan_log2>,
+                   through_pointer<"foonathan", foonathan_identity>,
+                   through_type<"foonathan_static", foonathan_identity>,
+#endif
+                   through_pointer<"mimalloc", mimalloc>,
+                   through_pointer<"fastalloc", fastalloc::growing_pool_resource>,
+                   through_type<"fastalloc_static", fastalloc::growing_pool_resource>>;
+
+}  // namespace perf

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What a program of this folder is made of: rows, each a workload over every contender.
+
+#include "contenders.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace perf {
+
+/// Each program's own: registers its rows.
+void add_rows();
+
+template <class Contender, class Workload>
+void add_cell(const std::string& row, Workload workload) {
+    using resource = typename Contender::resource_type;
+    if constexpr (requires { resource::is_available(); }) {
+        if (!resource::is_available()) return;
+    }
+    benchmark::RegisterBenchmark((row + '/' + Contender::name).c_str(),
+                                 [workload](benchmark::State& state) {
+                                     Contender contender;
+                                     workload(state, contender);
+                                 });
+}
+
+template <class Workload, class... Contenders>
+void add_cells(const std::string& row, Workload workload, contender_list<Contenders...>) {
+    (add_cell<Contenders>(row, workload), ...);
+}
+
+/// Registers `workload(state, contender)` as `row/contender` for each contender of each list.
+template <class Workload, class... Lists>
+void add_row(const std::string& row, Workload workload, Lists... lists) {
+    (add_cells(row, workload, lists), ...);
+}
+
+/// Effects: says that each iteration was `operations` pairs of allocation and deallocation, or
+/// whatever the row counts.
+inline void count_operations(benchmark::State& state, std::size_t operations) {
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(operations));
+}
+
+/// Allocates `n` objects and writes the first word, as a user would.
+///
+/// The clobbers here and in `give` stand for the rest of the program: what a resource keeps has to
+/// be in memory after each call, however much of the call was inlined.
+template <class Allocator>
+auto* take(Allocator& allocator, std::size_t n = 1) {
+    auto* const p = allocator.allocate(n);
+    *reinterpret_cast<std::uint64_t*>(p) = 1;
+    asm volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+template <class Allocator>
+void give(Allocator& allocator, typename Allocator::value_type* p, std::size_t n = 1) {
+    allocator.deallocate(p, n);
+    benchmark::ClobberMemory();
+}
+
+// Inputs. They are made before the clock starts, and are the same in every run.
+
+using numbers = std::vector<std::uint32_t>;
+
+/// 0 … n-1
+inline numbers ascending(std::uint32_t n) {
+    numbers result(n);
+    std::iota(result.begin(), result.end(), 0u);
+    return result;
+}
+
+inline numbers descending(std::uint32_t n) {
+    numbers result = ascending(n);
+    std::reverse(result.begin(), result.end());
+    return result;
+}
+
+inline numbers shuffled(std::uint32_t n) {
+    numbers result = ascending(n);
+    std::shuffle(result.begin(), result.end(), std::mt19937{});
+    return result;
+}
+
+/// `count` numbers below `limit`.
+inline numbers random_below(std::uint32_t limit, std::size_t count) {
+    std::mt19937 random;
+    std::uniform_int_distribution<std::uint32_t> distribution(0, limit - 1);
+    numbers result(count);
+    for (auto& n : result) n = distribution(random);
+    return result;
+}
+
+/// `count` numbers in [smallest, largest], a small one likelier than a large one by their ratio.
+inline numbers random_sizes(double smallest, double largest, std::size_t count) {
+    std::mt19937 random;
+    std::uniform_real_distribution<double> distribution(std::log(smallest), std::log(largest));
+    numbers result(count);
+    for (auto& n : result) n = static_cast<std::uint32_t>(std::exp(distribution(random)));
+    return result;
+}
+
+}  // namespace perf

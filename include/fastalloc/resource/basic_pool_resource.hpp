@@ -59,7 +59,8 @@ public:
         deallocate_by_search(p, bytes, alignment);
     }
 
-    /// Returns: as `allocate`; null instead of any exception, upstream's included.
+    /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
+    /// throws nothing on the way.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
         const auto can_take = [](const pool_type& p) { return !p.empty(); };
@@ -161,8 +162,9 @@ private:
     virtual void list_classes_slow() {}
 
     /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
-    /// use this resource. Throws: as `allocate`; no effects then.
-    virtual void grow_slow(pool_type& pool) = 0;
+    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a custom
+    /// growth function throws; no effects then.
+    virtual bool grow_slow(pool_type& pool) = 0;
 
     // Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
     // else null. Zero bytes have a key that no class holds, and the search sees to them.
@@ -201,6 +203,10 @@ private:
         deallocate_slow(p, bytes, alignment);
     }
 
+    // Returns: storage; null if the request is refused or its pool exhausted. Throws: what upstream or
+    // a custom growth function throws.
+    [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
+
     [[gnu::cold, gnu::noinline]] void* allocate_slow(std::size_t bytes, std::size_t alignment);
     [[gnu::cold, gnu::noinline]] void* try_allocate_slow(std::size_t bytes,
                                                          std::size_t alignment) noexcept;
@@ -222,23 +228,32 @@ private:
 };
 
 template <class Index, bool MayBeDropIn>
-void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
-                                                             std::size_t alignment) {
+void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
+                                                           std::size_t alignment) {
     if (pools().empty()) list_classes_slow();
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
-        if (larger_requests_ == fastalloc::larger_requests::refuse) detail::throw_bad_alloc();
+        if (larger_requests_ == fastalloc::larger_requests::refuse) return nullptr;
         return larger_.allocate(*upstream_, bytes, alignment);
     }
     // Growing runs code that may use this resource, so each round looks again.
     while (pool->empty()) {
         if (pool->is_open() && pool->slabs().available() != 0) {
             pool->refill_slow();
-        } else {
-            grow_slow(*pool);
+        } else if (!grow_slow(*pool)) {
+            return nullptr;
         }
     }
     return pool->take();
+}
+
+template <class Index, bool MayBeDropIn>
+void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
+                                                             std::size_t alignment) {
+    if (void* const p = obtain_slow(bytes, alignment)) return p;
+    const pool_type* const pool = router_.by_search(bytes, alignment);
+    if (pool == nullptr) detail::throw_bad_alloc();
+    detail::throw_pool_exhausted(pool->slabs().geometry().slot_size(), pool->capacity());
 }
 
 template <class Index, bool MayBeDropIn>
@@ -253,7 +268,7 @@ void* basic_pool_resource<Index, MayBeDropIn>::try_allocate_slow(std::size_t byt
     return detail::null_on_exception(
         [](void* p) {
             const auto* const r = static_cast<request*>(p);
-            return r->resource->allocate_by_search(r->bytes, r->alignment);
+            return r->resource->obtain_slow(r->bytes, r->alignment);
         },
         &context);
 }

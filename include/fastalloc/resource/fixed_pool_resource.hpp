@@ -213,9 +213,7 @@ private:
         this->route_by({std::span(pools, n), std::span<const detail::size_class>(listed, n)});
     }
 
-    void grow_slow(pool_type& pool) final {
-        detail::throw_pool_exhausted(pool.slabs().geometry().slot_size(), pool.capacity());
-    }
+    bool grow_slow(pool_type&) final { return false; }
 
     detail::upstream_block block_;  // empty where the buffer is the caller's
 };

@@ -112,7 +112,7 @@ private:
     void open_pool(pool_type& pool, std::size_t index);
 
     void list_classes_slow() final;
-    void grow_slow(pool_type& pool) final;
+    bool grow_slow(pool_type& pool) final;
 
     std::vector<pool_config> classes_;  // in routing order; empty: a drop-in resource
     std::pmr::pool_options options_;
@@ -143,18 +143,17 @@ void basic_growing_pool_resource<Index>::list_classes_slow() {
 }
 
 template <class Index>
-void basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
+bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
     const auto index = static_cast<std::size_t>(&pool - this->pools().data());
     if (!pool.is_open()) open_pool(pool, index);
     const slot_number slots = next_slab_slots(pool, index);
     // A custom growth function may have given slots back.
-    if (!pool.empty() || pool.slabs().available() != 0) return;
-    if (slots == 0) {
-        detail::throw_pool_exhausted(pool.slabs().geometry().slot_size(), pool.capacity());
-    }
+    if (!pool.empty() || pool.slabs().available() != 0) return true;
+    if (slots == 0) return false;
     const bool is_first = pool.slabs().capacity() == 0;
     pool.slabs().grow(slots);
     if (!is_first) this->count_growth();
+    return true;
 }
 
 template <class Index>

@@ -35,8 +35,8 @@ struct size_class {
 };
 
 /// The classes of the drop-in resources: multiples of 8 up to 64, of 16 up to 128, then four to
-/// each doubling. A slot is aligned to the largest power of two that divides its size, and the
-/// spacing makes the smallest class that holds n always aligned as n is.
+/// each doubling. With this spacing the smallest class that holds n is divisible by every power of
+/// two that divides n, so slots aligned to what divides their size serve every request of their class.
 namespace natural {
 
 inline constexpr std::size_t largest_size = std::size_t{1} << 16;

@@ -77,8 +77,9 @@ public:
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
             slab_type* const s = find(in[begin]);
             // A pointer that was never handed out: there is no index to free it in.
-            if (s == nullptr) [[unlikely]]
+            if (s == nullptr) [[unlikely]] {
                 std::abort();
+            }
             ++end;
             if (in_runs) {
                 while (end != count && s->contains(in[end])) ++end;

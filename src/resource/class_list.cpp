@@ -12,10 +12,6 @@ namespace {
 
 auto routing_order(const pool_config& c) { return std::tuple(c.slot_size(), c.alignment()); }
 
-const char* name_of(larger_requests where) {
-    return where == larger_requests::refuse ? "refuse" : "to_upstream";
-}
-
 }  // namespace
 
 void require_slot_size(const pool_config& config) {
@@ -52,8 +48,8 @@ larger_requests agreed_larger_requests(std::span<const pool_config> classes,
     std::optional<larger_requests> agreed;
     for (const pool_config& c : classes) {
         if (agreed && c.larger_requests() && *agreed != *c.larger_requests()) {
-            throw_invalid("larger_requests", name_of(*c.larger_requests()),
-                          "another class of the same resource says otherwise");
+            throw_invalid("larger_requests", "refuse and to_upstream",
+                          "the classes of one resource must agree");
         }
         if (c.larger_requests()) agreed = c.larger_requests();
     }

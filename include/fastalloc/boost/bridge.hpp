@@ -51,7 +51,7 @@ public:
 
 protected:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        if (alignment <= kept_alignment) return adapted_->allocate(bytes, alignment);
+        if (alignment <= kept_alignment) return adapted_->allocate(at_least_one(bytes), alignment);
         const std::size_t larger = detail::saturating_add(bytes, alignment);
         if (larger == detail::size_max) detail::throw_bad_alloc();
         auto* const start = static_cast<std::byte*>(adapted_->allocate(larger, kept_alignment));
@@ -63,7 +63,9 @@ protected:
     }
 
     void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-        if (alignment <= kept_alignment) return adapted_->deallocate(p, bytes, alignment);
+        if (alignment <= kept_alignment) {
+            return adapted_->deallocate(p, at_least_one(bytes), alignment);
+        }
         std::byte* start = nullptr;
         std::memcpy(&start, static_cast<std::byte*>(p) - sizeof start, sizeof start);
         adapted_->deallocate(start, bytes + alignment, kept_alignment);
@@ -74,6 +76,9 @@ protected:
     }
 
 private:
+    // A resource of Boost may answer zero bytes with null, one of the standard never.
+    static std::size_t at_least_one(std::size_t bytes) noexcept { return bytes + (bytes == 0); }
+
     static constexpr std::size_t kept_alignment = alignof(std::max_align_t);
     static_assert(kept_alignment >= sizeof(void*));
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "support/catch.hpp"
+
+#include <fastalloc/storage/slot_geometry.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fastalloc::detail {
+
+namespace {
+
+constexpr slot_geometry geometry_of(std::size_t slot_size) {
+    return {slot_size, natural_alignment(slot_size)};
+}
+
+static_assert(geometry_of(24).offset_of(7) == 168);
+static_assert(geometry_of(24).number_at(168) == 7);
+static_assert(geometry_of(1).number_at(no_slot - 1) == no_slot - 1);
+
+}  // namespace
+
+TEST_CASE("a slot's number and its offset determine each other") {
+    std::vector<std::size_t> sizes{4'096, 65'536, std::size_t{1} << 20, std::size_t{3} << 20};
+    for (std::size_t size = 1; size <= 2'000; ++size) sizes.push_back(size);
+    std::vector<slot_number> numbers{no_slot - 1, no_slot / 3, 1'000'000'007};
+    for (std::uint32_t i = 0; i != 32; ++i) {
+        for (slot_number near = 0; near != 3; ++near) numbers.push_back((1u << i) - 1 + near);
+    }
+    for (slot_number n = 0; n != 300; ++n) numbers.push_back(n);
+
+    std::size_t wrong = 0;
+    for (const std::size_t size : sizes) {
+        const slot_geometry geometry = geometry_of(size);
+        for (const slot_number n : numbers) {
+            wrong += geometry.offset_of(n) != std::uint64_t{n} * size;
+            wrong += geometry.number_at(geometry.offset_of(n)) != n;
+        }
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("a geometry keeps what it was made of") {
+    const slot_geometry geometry(192, 64);
+    CHECK(geometry.slot_size() == 192);
+    CHECK(geometry.alignment() == 64);
+}
+
+}  // namespace fastalloc::detail

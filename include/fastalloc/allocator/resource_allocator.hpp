@@ -47,15 +47,15 @@ public:
 
     Resource& resource() const noexcept { return *resource_; }
 
-    /// Whether what one allocates the other can deallocate.
-    template <class U>
-    friend bool operator==(const resource_allocator& a,
-                           const resource_allocator<U, Resource>& b) noexcept {
-        return std::addressof(a.resource()) == std::addressof(b.resource());
-    }
-
 private:
     Resource* resource_;
 };
+
+/// Whether what one allocates the other can deallocate.
+template <class T, class U, class Resource>
+bool operator==(const resource_allocator<T, Resource>& a,
+                const resource_allocator<U, Resource>& b) noexcept {
+    return std::addressof(a.resource()) == std::addressof(b.resource());
+}
 
 }  // namespace fastalloc

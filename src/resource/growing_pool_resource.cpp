@@ -29,6 +29,11 @@ slot_number configured_growth(const pool_config& config, std::size_t current) {
         std::min({wanted, cap - current, pool_config::largest_capacity}));
 }
 
+[[gnu::noinline]] void* allocate_from(std::pmr::memory_resource& resource, std::size_t bytes,
+                                      std::size_t alignment) {
+    return resource.allocate(bytes, alignment);
+}
+
 }  // namespace detail
 
 template class basic_growing_pool_resource<bitmap_index>;

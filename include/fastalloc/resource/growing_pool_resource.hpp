@@ -27,6 +27,11 @@ FASTALLOC_EXPORT std::pmr::pool_options resolved(const std::pmr::pool_options& o
 /// function throws.
 FASTALLOC_EXPORT slot_number configured_growth(const pool_config& config, std::size_t current);
 
+/// Returns: `resource.allocate(bytes, alignment)`. Out of line, because g++ 12 with sanitizers knows
+/// the type of a `monotonic_buffer_resource` and then calls a function of it that no library exports.
+FASTALLOC_EXPORT void* allocate_from(std::pmr::memory_resource& resource, std::size_t bytes,
+                                     std::size_t alignment);
+
 }  // namespace detail
 
 /// Pools that grow by whole slabs.
@@ -126,14 +131,15 @@ template <class Index>
 void basic_growing_pool_resource<Index>::list_classes_slow() {
     const std::size_t count = is_drop_in() ? detail::natural::pool_count : classes_.size();
     auto* const pools =
-        ::new (books_.allocate(count * sizeof(pool_type), alignof(pool_type))) pool_type[count];
+        ::new (detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type)))
+            pool_type[count];
     if (is_drop_in()) {
         this->route_by({std::span<pool_type, detail::natural::pool_count>(pools, count),
                         options_.largest_required_pool_block});
     } else {
         auto* const listed =
-            ::new (books_.allocate(count * sizeof(detail::size_class), alignof(detail::size_class)))
-                detail::size_class[count];
+            ::new (detail::allocate_from(books_, count * sizeof(detail::size_class),
+                                         alignof(detail::size_class))) detail::size_class[count];
         for (std::size_t i = 0; i != count; ++i) {
             listed[i] = {classes_[i].slot_size(), classes_[i].alignment()};
         }
@@ -191,7 +197,7 @@ template <class Index>
 void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t index) {
     std::pmr::memory_resource* const upstream = this->upstream_resource();
     const bool pre_initialize = !is_drop_in() && classes_[index].pre_initialize();
-    void* const memory = books_.allocate(sizeof(reserve_type), alignof(reserve_type));
+    void* const memory = detail::allocate_from(books_, sizeof(reserve_type), alignof(reserve_type));
     pool.open(::new (memory) reserve_type(geometry_of(index), upstream, pre_initialize));
 }
 

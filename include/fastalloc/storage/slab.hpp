@@ -3,6 +3,7 @@
 
 #include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/machine.hpp>
+#include <fastalloc/error.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
@@ -21,19 +22,43 @@ struct slab_range {
     bool contains(const void* p) const noexcept { return address(p) - address(base) < bytes; }
 };
 
+/// Gives the memory behind a slab's record to the slab's index.
+class record_memory final : public std::pmr::memory_resource {
+public:
+    record_memory(std::byte* begin, std::size_t bytes) noexcept
+        : next_(begin), end_(begin + bytes) {}
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        std::byte* const begin = next_ + (round_up(address(next_), alignment) - address(next_));
+        if (begin > end_ || bytes > static_cast<std::size_t>(end_ - begin)) throw_bad_alloc();
+        next_ = begin + bytes;
+        return begin;
+    }
+
+    void do_deallocate(void*, std::size_t, std::size_t) override {}
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    std::byte* next_;
+    std::byte* end_;
+};
+
 /// A run of equal slots and the index that says which of them are free. This record and the
 /// index's memory lie behind the slots or wherever the pool keeps its books; never in a slot.
 template <index_strategy Index>
 struct slab : slab_range {
     slab* next_partial = nullptr;  // in the list of slabs to refill from
-    std::pmr::monotonic_buffer_resource index_memory;
+    record_memory index_memory;
     Index index;
 
     /// Preconditions: `record_bytes(slots)` bytes begin at this record.
     slab(std::byte* first_slot, slot_number slots, std::size_t slot_size)
         : slab_range{first_slot, slots * slot_size, nullptr},
           index_memory(reinterpret_cast<std::byte*>(this) + header_bytes(),
-                       Index::required_bytes(slots), std::pmr::null_memory_resource()),
+                       Index::required_bytes(slots)),
           index(slots, &index_memory) {}
 
     static constexpr std::size_t record_alignment = alignof(std::max_align_t);

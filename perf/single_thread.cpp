@@ -25,6 +25,17 @@ constexpr auto pair = [](benchmark::State& state, auto& contender) {
     count_operations(state, 1);
 };
 
+/// The same, but nobody writes to the block: the cost of the two calls alone.
+constexpr auto pair_untouched = [](benchmark::State& state, auto& contender) {
+    auto allocator = contender.template allocator<item>();
+    for (auto _ : state) {
+        item* p = allocator.allocate(1);
+        benchmark::DoNotOptimize(p);
+        give(allocator, p);
+    }
+    count_operations(state, 1);
+};
+
 /// The same, with a size that is known only when asked for: 8 to 512 bytes.
 constexpr auto pair_mixed = [](benchmark::State& state, auto& contender) {
     constexpr std::size_t count = 1024;
@@ -113,6 +124,7 @@ using of_one_size = contender_list<through_type<"inline_lifo", lifo>,
 
 void add_rows() {
     add_row("pair_64", pair, with_floor{}, contenders{}, of_one_size{});
+    add_row("pair_64_untouched", pair_untouched, with_floor{}, contenders{}, of_one_size{});
     add_row("pair_mixed", pair_mixed, with_floor{}, contenders{});
     for (const std::uint32_t n : {1'000u, 100'000u}) {
         const std::string name = "batch_" + std::to_string(n);

@@ -33,7 +33,7 @@ struct pool_reserve {
 ///
 /// A closed pool (no reserve yet) is empty and full at once, so every request leaves the hot path.
 template <index_strategy Index>
-class pool {
+class alignas(32) pool {  // within one cache line
 public:
     using reserve_type = pool_reserve<Index>;
     static constexpr std::size_t largest_magazine = 1024;

@@ -98,9 +98,9 @@ public:
         build({&config, 1}, static_cast<std::byte*>(start));
     }
 
-    /// Bytes of buffer that the constructor above needs, wherever the buffer begins; for alignments
-    /// above 1 KiB the buffer must be aligned to that less 1 KiB of slack. With the default index,
-    /// at most the slots + half a byte a slot + 4 KiB.
+    /// Bytes of buffer that the constructor above needs: for alignments up to 1 KiB wherever the
+    /// buffer begins, for larger ones if it begins at a multiple of the alignment. With the default
+    /// index, at most the slots + half a byte a slot + 4 KiB.
     /// Throws: `invalid_configuration` as the constructors.
     static std::size_t required_bytes(const pool_config& config) {
         detail::require_fixed(config);

@@ -22,9 +22,9 @@ slot_number configured_growth(const pool_config& config, std::size_t current) {
     if (current == 0) return static_cast<slot_number>(config.capacity());
     const std::size_t cap = config.max_capacity().value_or(size_max);
     if (current >= cap) return 0;
-    static const growth_strategy doubling = growth_strategy::exponential(2.0);
-    const growth_strategy& strategy = config.growth() ? *config.growth() : doubling;
-    const std::size_t wanted = strategy.slots_to_add(current);
+    const std::size_t wanted = config.growth()
+                                   ? config.growth()->slots_to_add(current)
+                                   : growth_strategy::exponential(2.0).slots_to_add(current);
     return static_cast<slot_number>(
         std::min({wanted, cap - current, pool_config::largest_capacity}));
 }

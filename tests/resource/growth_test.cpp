@@ -600,4 +600,37 @@ TEST_CASE("a request goes to the smallest class that holds and aligns it") {
     }
 }
 
+TEST_CASE("a cap holds when the growth function allocates from the pool") {
+    growing_pool_resource* pool = nullptr;
+    int calls = 0;
+    const auto config = pool_config::builder()
+                            .slot_size(16)
+                            .capacity(2)
+                            .max_capacity(4)
+                            .growth(growth_strategy::custom([&](std::size_t) -> std::size_t {
+                                if (++calls != 1) return calls == 2 ? 1 : 2;
+                                (void)pool->allocate(16, 8);
+                                return 2;
+                            }))
+                            .build();
+    growing_pool_resource resource(config);
+    pool = &resource;
+    for (int i = 0; i != 3; ++i) (void)resource.allocate(16, 8);
+    CHECK(resource.capacity() == 4);
+    CHECK(resource.in_use() == 4);
+    CHECK(resource.try_allocate(16, 8) == nullptr);
+}
+
+TEST_CASE("a growth step whose size would wrap is refused") {
+    const std::size_t huge = std::size_t{1} << 32;
+    const auto config = pool_config::builder()
+                            .slot_size(huge)
+                            .alignment(huge)
+                            .capacity(pool_config::largest_capacity / 2)
+                            .build();
+    growing_pool_resource resource(config, std::pmr::new_delete_resource());
+    CHECK_THROWS_AS(resource.allocate(8, 8), std::bad_alloc);
+    CHECK(resource.capacity() == 0);
+}
+
 }  // namespace fastalloc::testing

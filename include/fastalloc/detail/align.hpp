@@ -12,6 +12,10 @@ namespace fastalloc::detail {
 /// does not fit, so that a request built from it can only be refused.
 inline constexpr std::size_t size_max = std::numeric_limits<std::size_t>::max();
 
+/// No request to upstream is larger: nobody has more, and rounding one up to its alignment, as some
+/// upstreams do without looking, cannot wrap.
+inline constexpr std::size_t largest_request = size_max / 2;
+
 /// The largest power of two that divides `n`. Preconditions: `n` is not 0.
 constexpr std::size_t natural_alignment(std::size_t n) noexcept { return n & (~n + 1); }
 

@@ -147,7 +147,7 @@ private:
     static detail::fixed_layout checked_layout(std::span<const pool_config> classes) {
         for (const pool_config& c : classes) detail::require_fixed(c);
         const detail::fixed_layout total = lay_out(classes);
-        if (total.bytes == detail::size_max) detail::throw_bad_alloc();
+        if (total.bytes > detail::largest_request) detail::throw_bad_alloc();
         return total;
     }
 
@@ -196,14 +196,17 @@ private:
 
     void build(std::span<const pool_config> classes, std::byte* start) {
         const detail::fixed_layout total = lay_out(classes);
+        if (std::ranges::any_of(classes, &pool_config::pre_initialize)) {
+            detail::touch_pages(start, total.bytes);
+        }
         auto* const pools = ::new (start + total.pools) pool_type[classes.size()];
         auto* const listed = ::new (start + total.listed) detail::size_class[classes.size()];
         lay_out(classes, [&](std::size_t i, const detail::class_placement& at) {
             const pool_config& c = classes[i];
             const auto count = static_cast<slot_number>(c.capacity());
             const detail::slot_geometry geometry(c.slot_size(), c.alignment());
-            auto* const reserve = ::new (start + at.reserve)
-                reserve_type(geometry, this->upstream_resource(), c.pre_initialize());
+            auto* const reserve =
+                ::new (start + at.reserve) reserve_type(geometry, this->upstream_resource(), false);
             reserve->slabs.adopt(start + at.slots, count, start + at.record);
             pools[i].open(reserve, reinterpret_cast<void**>(start + at.magazine),
                           magazine_slots(count));

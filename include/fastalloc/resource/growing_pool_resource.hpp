@@ -152,13 +152,13 @@ template <class Index>
 bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
     const auto index = static_cast<std::size_t>(&pool - this->pools().data());
     if (!pool.is_open()) open_pool(pool, index);
+    const std::size_t capacity = pool.capacity();
     const slot_number slots = next_slab_slots(pool, index);
-    // A custom growth function may have given slots back.
-    if (!pool.empty() || pool.slabs().available() != 0) return true;
+    // A custom growth function may have used the pool: then the caller looks again.
+    if (!pool.empty() || pool.slabs().available() != 0 || pool.capacity() != capacity) return true;
     if (slots == 0) return false;
-    const bool is_first = pool.slabs().capacity() == 0;
     pool.slabs().grow(slots);
-    if (!is_first) this->count_growth();
+    if (capacity != 0) this->count_growth();
     return true;
 }
 

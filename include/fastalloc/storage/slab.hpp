@@ -62,6 +62,7 @@ struct slab : slab_range {
           index(slots, &index_memory) {}
 
     static constexpr std::size_t record_alignment = alignof(std::max_align_t);
+    static_assert(alignof(Index) <= record_alignment);
 
     /// Bytes of the record of a slab of so many slots, its index's memory included.
     static std::size_t record_bytes(slot_number slots) noexcept {

@@ -98,15 +98,15 @@ public:
     /// then.
     void grow(slot_number slots) {
         const slab_block block = slab_block::of<Index>(geometry_, slots);
-        if (block.bytes == size_max) throw_bad_alloc();
+        if (block.bytes > largest_request) throw_bad_alloc();
         upstream_block memory(upstream_, block.bytes, block.alignment);
+        if (pre_initialize_) touch_pages(memory.start(), block.bytes);
         auto* const s = ::new (memory.start() + block.record_offset)
             slab_type(memory.start(), slots, geometry_.slot_size());
         unentered_slab guard{s};
         if (slab_count_ >= slabs_without_directory) directory_.add(s, slabs_, upstream_);
         guard.s = nullptr;
         memory.disown();
-        if (pre_initialize_) touch_pages(s->base, s->bytes);
         enter(s);
     }
 
@@ -114,7 +114,6 @@ public:
     /// Preconditions: the set is empty and gets no other slab.
     void adopt(std::byte* base, slot_number slots, void* record) {
         adopted_ = true;
-        if (pre_initialize_) touch_pages(base, slots * geometry_.slot_size());
         enter(::new (record) slab_type(base, slots, geometry_.slot_size()));
     }
 

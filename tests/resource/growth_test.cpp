@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/check_refused.hpp"
 #include "support/checking_resource.hpp"
 
 #include <fastalloc/fastalloc.hpp>
@@ -64,20 +65,6 @@ void check_exhausted(growing_pool_resource& resource, std::size_t slot_size, std
     }
     CHECK(resource.try_allocate(slot_size, 1) == nullptr);
     CHECK(resource.in_use() == in_use);
-}
-
-template <class Make>
-void check_refused(Make make, const std::string& field, const std::string& value) {
-    try {
-        make();
-        FAIL("accepted: " << field << " = " << value);
-    } catch (const invalid_configuration& e) {
-        const std::string what = e.what();
-        CAPTURE(what);
-        CHECK(std::string(e.field()) == field);
-        CHECK(what.find(field) != std::string::npos);
-        CHECK(what.find(value) != std::string::npos);
-    }
 }
 
 }  // namespace

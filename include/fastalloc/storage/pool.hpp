@@ -5,7 +5,6 @@
 #include <fastalloc/storage/magazine.hpp>
 #include <fastalloc/storage/slab_set.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -20,8 +19,6 @@ struct pool_reserve {
     bool spilled_since_refill = false;
     bool fixed_magazine = false;           // its memory is somebody else's
     std::array<void*, 16> first_magazine;  // not initialized: a magazine says what is valid
-
-    using slab_set_type = slab_set<Index>;
 
     pool_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
                  bool pre_initialize) noexcept

@@ -24,13 +24,13 @@ void slab_directory::insert(slab_range* s) noexcept {
     used_ += count;
 }
 
-void slab_directory::add(slab_range* added, slab_range* others,
-                         std::pmr::memory_resource* upstream) {
-    if (!empty() && (used_ + granules_of(*added)) * 2 <= mask_ + 1) {
-        insert(added);
-        return;
-    }
-    // A new table. Granules of an eighth of today's mean slab make most look-ups end at the first
+bool slab_directory::has_room_for(const slab_range& s) const noexcept {
+    return !empty() && (used_ + granules_of(s)) * 2 <= mask_ + 1;
+}
+
+slab_directory slab_directory::made_of(slab_range* added, slab_range* others,
+                                       std::pmr::memory_resource* upstream) {
+    // Granules of an eighth of today's mean slab make most look-ups end at the first
     // entry; below a page there is no such gain, and the table would outweigh small slabs.
     std::size_t bytes = added->bytes;
     std::size_t count = 1;
@@ -53,8 +53,7 @@ void slab_directory::add(slab_range* added, slab_range* others,
     larger.hash_shift_ = static_cast<std::uint32_t>(64 - std::countr_zero(size));
     larger.keep_only(others);
     larger.insert(added);
-    release(upstream);
-    *this = larger;
+    return larger;
 }
 
 void slab_directory::keep_only(slab_range* all) noexcept {

@@ -11,6 +11,7 @@
 #include <map>
 #include <new>
 #include <random>
+#include <utility>
 
 namespace fastalloc::testing {
 
@@ -21,6 +22,15 @@ using detail::slab_range;
 
 std::byte* at(std::uintptr_t address) { return reinterpret_cast<std::byte*>(address); }
 
+/// Effects: enters `added`, in a larger directory if need be.
+void enter(slab_directory& directory, slab_range* added, slab_range* others,
+           std::pmr::memory_resource* upstream) {
+    if (directory.has_room_for(*added)) return directory.insert(added);
+    slab_directory larger = slab_directory::made_of(added, others, upstream);
+    std::swap(larger, directory);
+    larger.release(upstream);
+}
+
 /// A directory of slabs that lie wherever a test wants them; nobody looks into them.
 class fake_slabs {
 public:
@@ -29,7 +39,7 @@ public:
     void add(std::uintptr_t base, std::size_t bytes) {
         slabs_.push_back({at(base), bytes, nullptr});
         slab_range* const s = &slabs_.back();
-        directory.add(s, list_, &upstream);
+        enter(directory, s, list_, &upstream);
         s->next = list_;
         list_ = s;
         by_base_[base] = s;
@@ -170,7 +180,7 @@ TEST_CASE("a directory is as it was when upstream throws") {
 
     slabs.upstream.never_fail();
     slab_range first{at(heap), 4'096, nullptr};
-    slabs.directory.add(&first, nullptr, &slabs.upstream);
+    enter(slabs.directory, &first, nullptr, &slabs.upstream);
     slabs.upstream.fail_after(0);
     std::deque<slab_range> others;
     slab_range* list = &first;
@@ -179,12 +189,12 @@ TEST_CASE("a directory is as it was when upstream throws") {
         others.push_back({at(heap + i * 8'192), 4'096, nullptr});
         slab_range& s = others.back();
         try {
-            slabs.directory.add(&s, list, &slabs.upstream);
+            enter(slabs.directory, &s, list, &slabs.upstream);
         } catch (const std::bad_alloc&) {
             ++refused;
             REQUIRE(slabs.directory.find(s.base) == nullptr);
             slabs.upstream.never_fail();
-            slabs.directory.add(&s, list, &slabs.upstream);
+            enter(slabs.directory, &s, list, &slabs.upstream);
             slabs.upstream.fail_after(0);
         }
         s.next = list;

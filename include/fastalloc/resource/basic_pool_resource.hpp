@@ -7,7 +7,9 @@
 #include <fastalloc/index/free_list_index.hpp>
 #include <fastalloc/index/stack_index.hpp>
 #include <fastalloc/resource/larger_blocks.hpp>
+#include <fastalloc/resource/pool_resource_interface.hpp>
 #include <fastalloc/resource/pool_router.hpp>
+#include <fastalloc/storage/pool.hpp>
 
 #include <cstddef>
 #include <memory_resource>
@@ -15,86 +17,27 @@
 
 namespace fastalloc {
 
-/// What the single-threaded pool resources share: a row of pools, the way from a request to its
-/// pool, and everything that the pools have to do with requests. What makes a pool grow is the
-/// derived resource's.
-///
-/// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
-/// static type reaches the same hot path without a virtual call.
+/// What the single-threaded pool resources share: a row of pools, and everything that the pools have
+/// to do with requests. What makes a pool grow is the derived resource's.
 ///
 /// `MayBeDropIn` says whether a resource may have the natural classes, which serve every size.
 ///
 /// Thread safety: none. Equality: identity.
 template <class Index, bool MayBeDropIn>
-class basic_pool_resource : public std::pmr::memory_resource {
+class basic_pool_resource
+    : public detail::pool_resource_interface<basic_pool_resource<Index, MayBeDropIn>> {
     static_assert(index_strategy<Index>);
 
 public:
-    basic_pool_resource(const basic_pool_resource&) = delete;
-    basic_pool_resource& operator=(const basic_pool_resource&) = delete;
-
-    /// Returns storage of at least `bytes` bytes.
-    ///
-    /// Preconditions: `alignment` is a power of two. (Zero bytes is legal and takes a slot.)
-    /// Effects: takes a slot of the smallest class whose size and alignment suffice; when that
-    /// class has none left, it grows. A request that fits no class goes to upstream or is refused.
-    /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
-    /// refused; what upstream or a custom growth function throws. No effects then.
-    /// Complexity: constant, except when growing.
-    [[nodiscard]] void* allocate(std::size_t bytes,
-                                 std::size_t alignment = alignof(std::max_align_t)) {
-        const auto can_take = [](const pool_type& p) { return !p.empty(); };
-        if (pool_type* const pool = pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return allocate_by_search(bytes, alignment);
-    }
-
-    /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
-    ///
-    /// Preconditions: `p` came from this resource for the same `bytes` and `alignment`.
-    /// Complexity: constant.
-    void deallocate(void* p, std::size_t bytes,
-                    std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        const auto can_put = [](const pool_type& pool) { return !pool.full(); };
-        if (pool_type* const pool = pool_at_once(bytes, alignment, can_put)) return pool->put(p);
-        deallocate_by_search(p, bytes, alignment);
-    }
-
-    /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
-    /// throws nothing on the way.
-    [[nodiscard]] void* try_allocate(std::size_t bytes,
-                                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        const auto can_take = [](const pool_type& p) { return !p.empty(); };
-        if (pool_type* const pool = pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return try_allocate_slow(bytes, alignment);
-    }
-
-    /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
-    /// allocated.
-    void allocate_batch(std::span<void*> out, std::size_t bytes,
-                        std::size_t alignment = alignof(std::max_align_t)) {
-        batch_guard guard{this, out.first(0), bytes, alignment};
-        for (std::size_t i = 0; i != out.size(); ++i) {
-            out[i] = allocate(bytes, alignment);
-            guard.done = out.first(i + 1);
-        }
-        guard.done = {};
-    }
-
-    /// Gives each of `blocks` back. Preconditions: as `deallocate`.
-    void deallocate_batch(std::span<void* const> blocks, std::size_t bytes,
-                          std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        for (void* const p : blocks) deallocate(p, bytes, alignment);
-    }
-
     /// Slots over all classes. A class has none before its first use.
     /// `capacity() == available() + in_use()`. Complexity: linear in the number of classes.
     std::size_t capacity() const noexcept {
-        return sum([](const pool_type& p) { return p.capacity(); });
+        return sum([](const pool_type& p) { return p.reserve().slabs.capacity(); });
     }
 
     /// Slots that can be taken before any class grows, those in magazines included.
     std::size_t available() const noexcept {
-        return sum([](const pool_type& p) { return p.available(); });
+        return sum([](const pool_type& p) { return p.reserve().slabs.available() + p.cached(); });
     }
 
     /// Slots that are with users. Larger blocks do not count.
@@ -106,7 +49,7 @@ public:
     /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
     bool owns(const void* p) const noexcept {
         for (const pool_type& pool : pools()) {
-            if (pool.owns(p)) return true;
+            if (pool.is_open() && pool.reserve().slabs.owns(p)) return true;
         }
         return false;
     }
@@ -115,8 +58,8 @@ public:
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
 
 protected:
-    using pool_type = detail::pool<Index>;
-    using reserve_type = typename pool_type::reserve_type;
+    using reserve_type = detail::slab_reserve<Index>;
+    using pool_type = detail::pool<reserve_type>;
 
     basic_pool_resource(std::pmr::memory_resource* upstream,
                         fastalloc::larger_requests larger) noexcept
@@ -124,22 +67,10 @@ protected:
 
     ~basic_pool_resource() override = default;
 
-    void* do_allocate(std::size_t bytes, std::size_t alignment) final {
-        return allocate(bytes, alignment);
-    }
-
-    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) final {
-        deallocate(p, bytes, alignment);
-    }
-
-    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept final {
-        return this == &other;
-    }
-
     std::span<pool_type> pools() const noexcept { return router_.pools(); }
 
     /// Effects: requests go to the pools of `router` from now on.
-    void route_by(const detail::pool_router<Index>& router) noexcept { router_ = router; }
+    void route_by(const detail::pool_router<pool_type>& router) noexcept { router_ = router; }
 
     void count_growth() noexcept { ++growth_count_; }
 
@@ -148,14 +79,7 @@ protected:
     void release_larger_blocks() noexcept { larger_.release(*upstream_); }
 
 private:
-    struct batch_guard {
-        basic_pool_resource* resource;
-        std::span<void*> done;
-        std::size_t bytes;
-        std::size_t alignment;
-
-        ~batch_guard() { resource->deallocate_batch(done, bytes, alignment); }
-    };
+    friend detail::pool_resource_interface<basic_pool_resource>;
 
     /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
     /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
@@ -166,22 +90,9 @@ private:
     /// growth function throws; no effects then.
     virtual bool grow_slow(pool_type& pool) = 0;
 
-    // Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
-    // else null. Zero bytes have a key that no class holds, and the search sees to them.
     template <class Can>
     pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
-        const std::size_t key = detail::routing_key(bytes, alignment);
-        if constexpr (MayBeDropIn) {
-            using namespace detail::natural;
-            if (key < largest_size && alignment <= ordinary_alignment) [[likely]] {
-                pool_type* const pool = router_.natural_pool(key);
-                if (can(*pool)) [[likely]] {
-                    return pool;
-                }
-            }
-        }
-        pool_type* const pool = router_.first_pool(key, alignment);
-        return pool != nullptr && can(*pool) ? pool : nullptr;
+        return router_.template at_once<MayBeDropIn>(bytes, alignment, can);
     }
 
     // Requests for any but the first of several listed classes come this way. It is not inlined, so
@@ -216,11 +127,11 @@ private:
     template <class Count>
     std::size_t sum(Count count) const noexcept {
         std::size_t total = 0;
-        for (const pool_type& pool : pools()) total += count(pool);
+        for (const pool_type& pool : pools()) total += pool.is_open() ? count(pool) : 0;
         return total;
     }
 
-    detail::pool_router<Index> router_;
+    detail::pool_router<pool_type> router_;
     detail::larger_blocks larger_;
     std::pmr::memory_resource* upstream_;
     std::size_t growth_count_ = 0;
@@ -230,7 +141,7 @@ private:
 template <class Index, bool MayBeDropIn>
 void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
                                                            std::size_t alignment) {
-    if (pools().empty()) list_classes_slow();
+    if (router_.classes().count() == 0) list_classes_slow();
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         if (larger_requests_ == fastalloc::larger_requests::refuse) return nullptr;
@@ -238,7 +149,7 @@ void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
     }
     // Growing runs code that may use this resource, so each round looks again.
     while (pool->empty()) {
-        if (pool->is_open() && pool->slabs().available() != 0) {
+        if (pool->is_open() && pool->reserve().slabs.available() != 0) {
             pool->refill_slow();
         } else if (!grow_slow(*pool)) {
             return nullptr;
@@ -253,7 +164,8 @@ void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
     if (void* const p = obtain_slow(bytes, alignment)) return p;
     const pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) detail::throw_bad_alloc();
-    detail::throw_pool_exhausted(pool->slabs().geometry().slot_size(), pool->capacity());
+    const auto& slabs = pool->reserve().slabs;
+    detail::throw_pool_exhausted(slabs.geometry().slot_size(), slabs.capacity());
 }
 
 template <class Index, bool MayBeDropIn>

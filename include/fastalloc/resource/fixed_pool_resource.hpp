@@ -120,7 +120,7 @@ public:
         this->release_larger_blocks();
         for (pool_type& p : this->pools()) {
             p.clear();
-            p.slabs().restart();
+            p.reserve().slabs.restart();
         }
     }
 
@@ -159,7 +159,7 @@ private:
     // half a byte a slot + 4 KiB.
     static std::size_t magazine_slots(std::size_t capacity) noexcept {
         const std::size_t wanted =
-            std::clamp<std::size_t>(capacity / 32, 256, pool_type::largest_magazine);
+            std::clamp<std::size_t>(capacity / 32, 256, detail::largest_magazine);
         return std::min(wanted, std::max<std::size_t>(capacity, 2));
     }
 
@@ -205,15 +205,14 @@ private:
             const pool_config& c = classes[i];
             const auto count = static_cast<slot_number>(c.capacity());
             const detail::slot_geometry geometry(c.slot_size(), c.alignment());
-            auto* const reserve =
-                ::new (start + at.reserve) reserve_type(geometry, this->upstream_resource(), false);
+            auto* const reserve = ::new (start + at.reserve)
+                reserve_type(geometry, this->upstream_resource(),
+                             reinterpret_cast<void**>(start + at.magazine), magazine_slots(count));
             reserve->slabs.adopt(start + at.slots, count, start + at.record);
-            pools[i].open(reserve, reinterpret_cast<void**>(start + at.magazine),
-                          magazine_slots(count));
+            pools[i].open(reserve);
             listed[i] = {c.slot_size(), c.alignment()};
         });
-        const std::size_t n = classes.size();
-        this->route_by({std::span(pools, n), std::span<const detail::size_class>(listed, n)});
+        this->route_by({pools, {{listed, classes.size()}, 0}});
     }
 
     bool grow_slow(pool_type&) final { return false; }

@@ -2,30 +2,20 @@
 #pragma once
 
 #include <fastalloc/config.hpp>
-#include <fastalloc/detail/machine.hpp>
-#include <fastalloc/error.hpp>
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
+#include <fastalloc/resource/class_plan.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <memory_resource>
 #include <new>
 #include <span>
-#include <vector>
+#include <utility>
 
 namespace fastalloc {
 
 namespace detail {
-
-/// Returns: the options with each value that is left out, or out of range, replaced.
-FASTALLOC_EXPORT std::pmr::pool_options resolved(const std::pmr::pool_options& options) noexcept;
-
-/// Returns: slots that the configuration adds to a pool that has `current`, no more than its cap
-/// leaves room for and one slab can hold; 0 if the pool is exhausted. Throws: what a custom growth
-/// function throws.
-FASTALLOC_EXPORT slot_number configured_growth(const pool_config& config, std::size_t current);
 
 /// Returns: `resource.allocate(bytes, alignment)`. Out of line, because g++ 12 with sanitizers knows
 /// the type of a `monotonic_buffer_resource` and then calls a function of it that no library exports.
@@ -66,11 +56,8 @@ public:
 
     template <detail::class_list Classes>
     basic_growing_pool_resource(const Classes& classes, std::pmr::memory_resource* upstream)
-        : base(upstream,
-               detail::agreed_larger_requests(classes, fastalloc::larger_requests::to_upstream)),
-          classes_(detail::in_routing_order(classes)),
-          options_{0, classes_.back().slot_size()},
-          books_(books_block, upstream) {}
+        : basic_growing_pool_resource(detail::class_plan(std::span<const pool_config>(classes)),
+                                      upstream) {}
 
     /// As `std::pmr::unsynchronized_pool_resource`.
     basic_growing_pool_resource() noexcept
@@ -84,16 +71,14 @@ public:
 
     basic_growing_pool_resource(const std::pmr::pool_options& options,
                                 std::pmr::memory_resource* upstream) noexcept
-        : base(upstream, fastalloc::larger_requests::to_upstream),
-          options_(detail::resolved(options)),
-          books_(books_block, upstream) {}
+        : basic_growing_pool_resource(detail::class_plan(options), upstream) {}
 
     ~basic_growing_pool_resource() override { release(); }
 
     /// Returns: what the drop-in constructors made of their options. Of a resource made from
     /// classes: the largest slot size; and 0 blocks per chunk, for its growth strategies decide
     /// that.
-    std::pmr::pool_options options() const noexcept { return options_; }
+    std::pmr::pool_options options() const noexcept { return plan_.options(); }
 
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Complexity: linear in the number of slabs.
@@ -109,19 +94,19 @@ private:
 
     static constexpr std::size_t books_block = 4096;  // bytes, to begin with
 
-    bool is_drop_in() const noexcept { return classes_.empty(); }
+    basic_growing_pool_resource(detail::class_plan plan,
+                                std::pmr::memory_resource* upstream) noexcept
+        : base(upstream, plan.larger_requests()),
+          plan_(std::move(plan)),
+          books_(books_block, upstream) {}
 
-    detail::slot_geometry geometry_of(std::size_t index) const noexcept;
-    slot_number next_slab_slots(const pool_type& pool, std::size_t index) const;
-    slot_number drop_in_slab_slots(const detail::slab_set<Index>& slabs) const noexcept;
     void open_pool(pool_type& pool, std::size_t index);
 
     void list_classes_slow() final;
     bool grow_slow(pool_type& pool) final;
 
-    std::vector<pool_config> classes_;  // in routing order; empty: a drop-in resource
-    std::pmr::pool_options options_;
-    std::pmr::monotonic_buffer_resource books_;  // the pools, their reserves, the listed classes
+    detail::class_plan plan_;
+    std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
 };
 
 using growing_pool_resource = basic_growing_pool_resource<>;
@@ -129,76 +114,32 @@ using unsynchronized_pool_resource = growing_pool_resource;
 
 template <class Index>
 void basic_growing_pool_resource<Index>::list_classes_slow() {
-    const std::size_t count = is_drop_in() ? detail::natural::pool_count : classes_.size();
-    auto* const pools =
-        ::new (detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type)))
-            pool_type[count];
-    if (is_drop_in()) {
-        this->route_by({std::span<pool_type, detail::natural::pool_count>(pools, count),
-                        options_.largest_required_pool_block});
-    } else {
-        auto* const listed =
-            ::new (detail::allocate_from(books_, count * sizeof(detail::size_class),
-                                         alignof(detail::size_class))) detail::size_class[count];
-        for (std::size_t i = 0; i != count; ++i) {
-            listed[i] = {classes_[i].slot_size(), classes_[i].alignment()};
-        }
-        this->route_by(
-            {std::span(pools, count), std::span<const detail::size_class>(listed, count)});
-    }
+    const std::size_t count = plan_.map().count();
+    void* const memory =
+        detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type));
+    this->route_by({::new (memory) pool_type[count], plan_.map()});
 }
 
 template <class Index>
 bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
     const auto index = static_cast<std::size_t>(&pool - this->pools().data());
     if (!pool.is_open()) open_pool(pool, index);
-    const std::size_t capacity = pool.capacity();
-    const slot_number slots = next_slab_slots(pool, index);
+    auto& slabs = pool.reserve().slabs;
+    const std::size_t capacity = slabs.capacity();
+    const slot_number slots = plan_.next_slab(index, capacity, detail::slab<Index>::record_bytes);
     // A custom growth function may have used the pool: then the caller looks again.
-    if (!pool.empty() || pool.slabs().available() != 0 || pool.capacity() != capacity) return true;
+    if (!pool.empty() || slabs.available() != 0 || slabs.capacity() != capacity) return true;
     if (slots == 0) return false;
-    pool.slabs().grow(slots);
+    slabs.grow(slots);
     if (capacity != 0) this->count_growth();
     return true;
 }
 
 template <class Index>
-slot_number basic_growing_pool_resource<Index>::next_slab_slots(const pool_type& pool,
-                                                                std::size_t index) const {
-    if (is_drop_in()) return drop_in_slab_slots(pool.slabs());
-    return detail::configured_growth(classes_[index], pool.capacity());
-}
-
-// Slabs of an eighth of what the class holds keep both their number and the unused memory small. The
-// first ones are smaller than a page: a short-lived resource uses few slots of many classes.
-template <class Index>
-slot_number basic_growing_pool_resource<Index>::drop_in_slab_slots(
-    const detail::slab_set<Index>& slabs) const noexcept {
-    constexpr std::size_t first_block = 1024;
-    const std::size_t slot_size = slabs.geometry().slot_size();
-    const std::size_t held = slabs.capacity() * slot_size;
-    const std::size_t target = std::max(held / 8, std::clamp(held, first_block, detail::page));
-    const std::size_t most = options_.max_blocks_per_chunk;
-    const auto estimate = static_cast<slot_number>(std::min(target / slot_size, most));
-    const std::size_t record = detail::slab<Index>::record_bytes(estimate);
-    const std::size_t fitting = target > record ? (target - record) / slot_size : 0;
-    return static_cast<slot_number>(std::min(std::max<std::size_t>(fitting, 2), most));
-}
-
-template <class Index>
-detail::slot_geometry basic_growing_pool_resource<Index>::geometry_of(
-    std::size_t index) const noexcept {
-    if (!is_drop_in()) return {classes_[index].slot_size(), classes_[index].alignment()};
-    const detail::size_class c = detail::natural::class_of_pool(index);
-    return {c.slot_size, c.alignment};
-}
-
-template <class Index>
 void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t index) {
-    std::pmr::memory_resource* const upstream = this->upstream_resource();
-    const bool pre_initialize = !is_drop_in() && classes_[index].pre_initialize();
     void* const memory = detail::allocate_from(books_, sizeof(reserve_type), alignof(reserve_type));
-    pool.open(::new (memory) reserve_type(geometry_of(index), upstream, pre_initialize));
+    pool.open(::new (memory) reserve_type(plan_.geometry_of(index), this->upstream_resource(),
+                                          plan_.pre_initialize(index)));
 }
 
 template <class Index>
@@ -217,8 +158,8 @@ void basic_growing_pool_resource<Index>::trim() noexcept {
     for (pool_type& pool : this->pools()) {
         if (!pool.is_open()) continue;
         pool.flush();
-        pool.slabs().trim();
-        if (pool.capacity() == 0) pool.open(pool.close());
+        pool.reserve().slabs.trim();
+        if (pool.reserve().slabs.capacity() == 0) pool.open(pool.close());
     }
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fastalloc/resource/size_classes.hpp>
-#include <fastalloc/storage/pool.hpp>
 
 #include <array>
 #include <cstddef>
@@ -10,56 +9,59 @@
 
 namespace fastalloc::detail {
 
-/// A row of pools and the way from a request to its pool: a pure function of the request, the same
-/// for allocate and deallocate. The classes are the natural ones, or listed ones, or none yet.
-template <index_strategy Index>
+/// A row of pools, one for each class, and the way from a request to its pool: the same for allocate
+/// and deallocate.
+template <class Pool>
 class pool_router {
 public:
-    using pool_type = pool<Index>;
-
     /// No classes: nothing is served.
-    pool_router() = default;
+    constexpr pool_router() = default;
 
-    /// The natural classes that hold up to `limit` bytes. Preconditions: there is every natural pool;
-    /// those above the limit are never opened.
-    pool_router(std::span<pool_type, natural::pool_count> pools, std::size_t limit) noexcept
-        : natural_(pools.data()), pools_(pools), natural_limit_(limit) {}
+    /// Preconditions: there is a pool for each class. Natural classes above the limit are never
+    /// opened.
+    pool_router(Pool* pools, const class_map& classes) noexcept
+        : natural_(classes.natural_limit != 0 ? pools : closed_pools.data()),
+          first_(classes.listed.empty() ? size_class{} : classes.listed.front()),
+          pools_(pools),
+          classes_(classes) {}
 
-    /// Listed classes, in ascending order of slot size, then alignment. Preconditions: there is at
-    /// least one, and a pool for each.
-    pool_router(std::span<pool_type> pools, std::span<const size_class> classes) noexcept
-        : first_(classes.front()), pools_(pools), listed_(classes) {}
+    std::span<Pool> pools() const noexcept { return {pools_, classes_.count()}; }
 
-    std::span<pool_type> pools() const noexcept { return pools_; }
+    const class_map& classes() const noexcept { return classes_; }
 
-    /// Returns: the pool of the natural class of a request that is small enough to have one, at an
-    /// ordinary alignment. It is closed, that is empty and full, where the resource has none.
-    pool_type* natural_pool(std::size_t key) const noexcept {
-        return natural_ + natural::class_of(key);
-    }
-
-    /// Returns: the pool of the first listed class, if that serves the request; else null.
-    pool_type* first_pool(std::size_t key, std::size_t alignment) const noexcept {
-        return first_.serves(key, alignment) ? pools_.data() : nullptr;
+    /// Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
+    /// else null. Zero bytes have a key that no class holds, and the search sees to them.
+    template <bool MayBeNatural, class Can>
+    Pool* at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+        const std::size_t key = routing_key(bytes, alignment);
+        if constexpr (MayBeNatural) {
+            if (key < natural::largest_size && alignment <= natural::ordinary_alignment)
+                [[likely]] {
+                // A pool that is closed, that is empty and full, stands for a class that is not there.
+                Pool* const pool = natural_ + natural::class_of(key);
+                if (can(*pool)) [[likely]] {
+                    return pool;
+                }
+            }
+        }
+        Pool* const pool = first_.serves(key, alignment) ? pools_ : nullptr;
+        return pool != nullptr && can(*pool) ? pool : nullptr;
     }
 
     /// Returns: the pool of the request; null if it fits no class.
-    pool_type* by_search(std::size_t bytes, std::size_t alignment) const noexcept {
-        const std::size_t key = exact_routing_key(bytes, alignment);
-        if (key < natural_limit_) return natural_ + natural::pool_of(key, alignment);
-        const std::size_t index = listed_class_of(listed_, key, alignment);
-        return index == listed_.size() ? nullptr : &pools_[index];
+    Pool* by_search(std::size_t bytes, std::size_t alignment) const noexcept {
+        const std::size_t index = classes_.class_of(bytes, alignment);
+        return index == class_map::no_class ? nullptr : pools_ + index;
     }
 
 private:
     // Where there are no natural classes the hot path finds these instead of a branch.
-    static inline constinit std::array<pool_type, natural::pool_count> closed_pools{};
+    static inline constinit std::array<Pool, natural::pool_count> closed_pools{};
 
-    pool_type* natural_ = closed_pools.data();
-    size_class first_;  // a copy of listed_[0]; serves nothing where there is none
-    std::span<pool_type> pools_;
-    std::span<const size_class> listed_;
-    std::size_t natural_limit_ = 0;  // bytes
+    Pool* natural_ = closed_pools.data();
+    size_class first_;  // a copy of listed[0]; serves nothing where there is none
+    Pool* pools_ = nullptr;
+    class_map classes_;
 };
 
 }  // namespace fastalloc::detail

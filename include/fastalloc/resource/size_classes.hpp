@@ -107,4 +107,24 @@ constexpr std::size_t listed_class_of(std::span<const size_class> classes, std::
     return index;
 }
 
+/// From a request to the number of its class, a pure function of the request: the natural classes up
+/// to a limit, or listed ones, or none.
+struct class_map {
+    std::span<const size_class> listed;  // in ascending order of slot size, then alignment
+    std::size_t natural_limit = 0;       // bytes
+
+    static constexpr std::size_t no_class = size_max;
+
+    constexpr std::size_t count() const noexcept {
+        return natural_limit != 0 ? natural::pool_count : listed.size();
+    }
+
+    constexpr std::size_t class_of(std::size_t bytes, std::size_t alignment) const noexcept {
+        const std::size_t key = exact_routing_key(bytes, alignment);
+        if (key < natural_limit) return natural::pool_of(key, alignment);
+        const std::size_t index = listed_class_of(listed, key, alignment);
+        return index == listed.size() ? no_class : index;
+    }
+};
+
 }  // namespace fastalloc::detail

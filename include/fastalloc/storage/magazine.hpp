@@ -8,11 +8,14 @@ namespace fastalloc::detail {
 /// The small array of free slots that are ready to hand out, last in first out. (After Bonwick and
 /// Adams, "Magazines and Vmem", 2001.) The array belongs to somebody else.
 ///
+/// `Place` is `void**`, or what behaves like one and may be read while its owner writes.
+///
 /// Invariants: low <= top <= high; the slots are [low, top).
+template <class Place = void**>
 struct magazine {
-    void** top = nullptr;
-    void** low = nullptr;
-    void** high = nullptr;
+    Place top = nullptr;
+    Place low = nullptr;
+    Place high = nullptr;
 
     bool empty() const noexcept { return top == low; }
 
@@ -23,10 +26,18 @@ struct magazine {
     std::size_t capacity() const noexcept { return static_cast<std::size_t>(high - low); }
 
     /// Preconditions: not empty.
-    void* take() noexcept { return *--top; }
+    void* take() noexcept {
+        void** const last = top - 1;
+        top = last;
+        return *last;
+    }
 
     /// Preconditions: not full.
-    void put(void* slot) noexcept { *top++ = slot; }
+    void put(void* slot) noexcept {
+        void** const end = top;
+        *end = slot;
+        top = end + 1;
+    }
 
     /// Effects: uses the array `[memory, memory + count)` from now on. Preconditions: empty.
     void use(void** memory, std::size_t count) noexcept {

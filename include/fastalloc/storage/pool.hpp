@@ -6,34 +6,48 @@
 #include <fastalloc/storage/slab_set.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <memory_resource>
 
 namespace fastalloc::detail {
 
-/// The part of a pool that only its slow paths touch.
-template <index_strategy Index>
-struct pool_reserve {
-    slab_set<Index> slabs;
-    bool spilled_since_refill = false;
-    bool fixed_magazine = false;           // its memory is somebody else's
-    std::array<void*, 16> first_magazine;  // not initialized: a magazine says what is valid
-
-    pool_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 bool pre_initialize) noexcept
-        : slabs(geometry, upstream, pre_initialize) {}
+/// What a pool fills its magazine from and empties it into. `place` is the magazine's.
+template <class R>
+concept magazine_reserve = requires(R& r, void** out, void* const* in, void** memory,
+                                    std::size_t n) {
+    typename R::place;
+    { r.take_some(out, n) }
+    noexcept->std::same_as<std::size_t>;  // up to n, the one to be used first last
+    { r.put_some(in, n) }
+    noexcept->std::same_as<void>;
+    { r.first_magazine() }
+    noexcept->std::same_as<void**>;
+    { r.first_magazine_slots() }
+    noexcept->std::same_as<std::size_t>;
+    { r.largest_magazine_slots() }
+    noexcept->std::same_as<std::size_t>;
+    { r.try_magazine(n) }
+    noexcept->std::same_as<void**>;  // null if there is no memory
+    { r.free_magazine(memory, n) }
+    noexcept->std::same_as<void>;
+    { r.spilled_since_refill } -> std::same_as<bool&>;
 };
 
-/// Slots of one size: slabs behind a magazine. Slots travel between the two in halves of a
+/// No magazine has more slots.
+inline constexpr std::size_t largest_magazine = 1024;
+
+/// Slots of one size: a magazine in front of a reserve. Slots travel between the two in halves of a
 /// magazine; both ways cost a few nanoseconds a slot and are independent of each other's order.
 ///
 /// A closed pool (no reserve yet) is empty and full at once, so every request leaves the hot path.
-template <index_strategy Index>
+template <class Reserve>
 class alignas(32) pool {  // within one cache line
 public:
-    using reserve_type = pool_reserve<Index>;
-    static constexpr std::size_t largest_magazine = 1024;
+    using reserve_type = Reserve;
+
+    constexpr pool() = default;
 
     bool is_open() const noexcept { return reserve_ != nullptr; }
 
@@ -47,93 +61,133 @@ public:
     /// Preconditions: not full; `slot` came from this pool.
     void put(void* slot) noexcept { magazine_.put(slot); }
 
-    /// Effects: fills half of the magazine, if the slabs have so many free slots.
+    /// Effects: fills half of the magazine, if the reserve has so many free slots.
     /// Preconditions: open and empty.
     void refill_slow() noexcept {
         if (reserve_->spilled_since_refill) enlarge_magazine();
         reserve_->spilled_since_refill = false;
         const std::size_t half = (magazine_.capacity() + 1) / 2;
-        magazine_.top = magazine_.low + slabs().take_some(magazine_.low, half);
+        magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, half);
     }
 
-    /// Effects: gives the older half of the magazine back to the slabs. Preconditions: open, full.
+    /// Effects: gives the older half of the magazine back to the reserve. Preconditions: open, full.
     void spill_slow() noexcept {
         spill((magazine_.size() + 1) / 2);
         reserve_->spilled_since_refill = true;
     }
 
-    /// Effects: gives the whole magazine back to the slabs.
-    void flush() noexcept { spill(magazine_.size()); }
-
-    slab_set<Index>& slabs() noexcept { return reserve_->slabs; }
-
-    const slab_set<Index>& slabs() const noexcept { return reserve_->slabs; }
-
-    std::size_t capacity() const noexcept { return is_open() ? slabs().capacity() : 0; }
-
-    std::size_t available() const noexcept {
-        return is_open() ? slabs().available() + magazine_.size() : 0;
+    /// Effects: gives the whole magazine back to the reserve. Preconditions: open.
+    void flush() noexcept {
+        if (!empty()) spill(magazine_.size());
     }
 
-    bool owns(const void* p) const noexcept { return is_open() && slabs().owns(p); }
+    /// Preconditions: open.
+    Reserve& reserve() const noexcept { return *reserve_; }
 
-    /// Effects: the pool works on `reserve` and its own magazine. Preconditions: closed.
-    void open(reserve_type* reserve) noexcept {
+    /// Free slots in the magazine. Where others may use the pool meanwhile, a number that was true
+    /// a moment ago, or at least is not above `largest_magazine`.
+    std::size_t cached() const noexcept {
+        const std::size_t size = magazine_.size();
+        return size <= largest_magazine ? size : 0;
+    }
+
+    /// Effects: the pool works on `reserve` and its first magazine. Preconditions: closed.
+    void open(Reserve* reserve) noexcept {
         reserve_ = reserve;
-        magazine_.use(reserve->first_magazine.data(), reserve->first_magazine.size());
+        magazine_.use(reserve->first_magazine(), reserve->first_magazine_slots());
     }
 
-    /// Effects: as above, with a magazine that is given and never enlarged.
-    void open(reserve_type* reserve, void** magazine_memory, std::size_t count) noexcept {
-        reserve_ = reserve;
-        reserve_->fixed_magazine = true;
-        magazine_.use(magazine_memory, count);
-    }
-
-    /// Effects: forgets the slots in the magazine. Preconditions: the slabs are about to as well.
+    /// Effects: forgets the slots in the magazine. Preconditions: the reserve is about to as well.
     void clear() noexcept { magazine_.top = magazine_.low; }
 
     /// Effects: forgets the slots in the magazine and gives the memory of an enlarged one back;
     /// the pool is closed. Returns: the reserve.
-    reserve_type* close() noexcept {
-        reserve_type* const reserve = reserve_;
-        if (is_open() && is_enlarged()) free_magazine();
+    Reserve* close() noexcept {
+        Reserve* const reserve = reserve_;
+        if (is_open()) free_magazine();
         magazine_ = {};
         reserve_ = nullptr;
         return reserve;
     }
 
 private:
+    static_assert(magazine_reserve<Reserve>);
+
     void spill(std::size_t count) noexcept {
-        slabs().put_some(magazine_.low, count);
+        reserve_->put_some(magazine_.low, count);
         const std::size_t kept = magazine_.size() - count;
         std::memmove(magazine_.low, magazine_.low + count, kept * sizeof(void*));
         magazine_.top = magazine_.low + kept;
     }
 
-    bool is_enlarged() const noexcept {
-        return !reserve_->fixed_magazine && magazine_.capacity() > reserve_->first_magazine.size();
-    }
-
     void free_magazine() noexcept {
-        slabs().upstream()->deallocate(magazine_.low, magazine_.capacity() * sizeof(void*),
-                                       alignof(void*));
+        if (magazine_.low == reserve_->first_magazine()) return;
+        reserve_->free_magazine(magazine_.low, magazine_.capacity());
     }
 
     // A spill that follows a refill says that requests come in runs longer than the magazine.
     // Upstream may refuse: the smaller magazine still works.
     void enlarge_magazine() noexcept {
         const std::size_t count = magazine_.capacity() * 2;
-        if (reserve_->fixed_magazine || count > largest_magazine) return;
-        void* const memory =
-            try_upstream(*slabs().upstream(), count * sizeof(void*), alignof(void*));
+        if (count > reserve_->largest_magazine_slots()) return;
+        void** const memory = reserve_->try_magazine(count);
         if (memory == nullptr) return;
-        if (is_enlarged()) free_magazine();
-        magazine_.use(static_cast<void**>(memory), count);
+        free_magazine();
+        magazine_.use(memory, count);
     }
 
-    magazine magazine_;
-    reserve_type* reserve_ = nullptr;
+    magazine<typename Reserve::place> magazine_;
+    Reserve* reserve_ = nullptr;
+};
+
+/// The reserve of a pool that no other thread uses: the slabs themselves.
+template <index_strategy Index>
+struct slab_reserve {
+    using place = void**;
+
+    slab_set<Index> slabs;
+    bool spilled_since_refill = false;
+
+    slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
+                 bool pre_initialize) noexcept
+        : slabs(geometry, upstream, pre_initialize) {}
+
+    /// Effects: as above; the magazine is this one, and never enlarged.
+    slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
+                 void** magazine, std::size_t slots) noexcept
+        : slabs(geometry, upstream, false), given_magazine_(magazine), given_slots_(slots) {}
+
+    std::size_t take_some(void** out, std::size_t most) noexcept {
+        return slabs.take_some(out, most);
+    }
+
+    void put_some(void* const* in, std::size_t count) noexcept { slabs.put_some(in, count); }
+
+    void** first_magazine() noexcept {
+        return given_magazine_ != nullptr ? given_magazine_ : first_magazine_.data();
+    }
+
+    std::size_t first_magazine_slots() const noexcept {
+        return given_magazine_ != nullptr ? given_slots_ : first_magazine_.size();
+    }
+
+    std::size_t largest_magazine_slots() const noexcept {
+        return given_magazine_ != nullptr ? given_slots_ : largest_magazine;
+    }
+
+    void** try_magazine(std::size_t slots) noexcept {
+        return static_cast<void**>(
+            try_upstream(*slabs.upstream(), slots * sizeof(void*), alignof(void*)));
+    }
+
+    void free_magazine(void** memory, std::size_t slots) noexcept {
+        slabs.upstream()->deallocate(memory, slots * sizeof(void*), alignof(void*));
+    }
+
+private:
+    void** given_magazine_ = nullptr;
+    std::size_t given_slots_ = 0;
+    std::array<void*, 16> first_magazine_;  // not initialized: a magazine says what is valid
 };
 
 }  // namespace fastalloc::detail

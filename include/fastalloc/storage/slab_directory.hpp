@@ -31,10 +31,16 @@ public:
         }
     }
 
-    /// Effects: enters `added`; `others` is the list of those that are entered already.
-    /// Throws: what `upstream` throws; no effects then.
-    FASTALLOC_EXPORT void add(slab_range* added, slab_range* others,
-                              std::pmr::memory_resource* upstream);
+    /// Whether `insert(s)` is possible.
+    FASTALLOC_EXPORT bool has_room_for(const slab_range& s) const noexcept;
+
+    /// Effects: enters `s`. Preconditions: there is room for it.
+    FASTALLOC_EXPORT void insert(slab_range* s) noexcept;
+
+    /// Returns: a larger directory, of `added` and the list `others`; the caller has to release it.
+    /// Throws: what `upstream` throws.
+    FASTALLOC_EXPORT static slab_directory made_of(slab_range* added, slab_range* others,
+                                                   std::pmr::memory_resource* upstream);
 
     /// Effects: holds exactly the slabs of the list `all` from now on.
     /// Preconditions: not empty; all of them have been entered.
@@ -55,8 +61,6 @@ private:
     }
 
     std::size_t granules_of(const slab_range& s) const noexcept;
-    void insert(slab_range* s) noexcept;
-
     entry* entries_ = nullptr;
     std::size_t mask_ = 0;  // number of entries - 1
     std::size_t used_ = 0;

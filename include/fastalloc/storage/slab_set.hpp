@@ -14,6 +14,7 @@
 #include <memory>
 #include <memory_resource>
 #include <new>
+#include <utility>
 
 namespace fastalloc::detail {
 
@@ -26,6 +27,8 @@ FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
 /// the current one or on the partial list, never both; no directory while there are few slabs.
 template <index_strategy Index>
 class slab_set {
+    using slab_type = slab<Index>;
+
 public:
     slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
              bool pre_initialize) noexcept
@@ -93,21 +96,53 @@ public:
         available_ += count;
     }
 
+    /// A growth step: what it obtained from upstream and the set does not own. At first that is the
+    /// new slab, in the end what it replaced.
+    class growth {
+    public:
+        /// Effects: obtains from upstream what one more slab of `slots` slots needs. The set is as it
+        /// was; others may use it meanwhile, but neither grow nor trim it.
+        /// Throws: what upstream throws; `std::bad_alloc` if the size cannot be represented.
+        growth(slab_set& set, slot_number slots) : growth(&set, set.new_slab(slots)) {
+            if (set.slab_count_ < slabs_without_directory || set.directory_.has_room_for(*added_)) {
+                return;
+            }
+            directory_ = slab_directory::made_of(added_, set.slabs_, set.upstream_);
+        }
+
+        growth(const growth&) = delete;
+        growth& operator=(const growth&) = delete;
+
+        ~growth() {
+            if (added_ != nullptr) set_->give_back(added_);
+            directory_.release(set_->upstream_);
+        }
+
+    private:
+        friend class slab_set;
+
+        growth(slab_set* set, slab_type* added) noexcept : set_(set), added_(added) {}
+
+        slab_set* set_;
+        slab_type* added_;
+        slab_directory directory_;  // empty: the one of the set has room
+    };
+
+    /// Effects: the slab that was prepared belongs to the set, all its slots free.
+    void complete(growth& step) noexcept {
+        if (!step.directory_.empty()) {
+            std::swap(directory_, step.directory_);
+        } else if (!directory_.empty()) {
+            directory_.insert(step.added_);
+        }
+        enter(std::exchange(step.added_, nullptr));
+    }
+
     /// Effects: obtains one more slab of `slots` free slots from upstream.
-    /// Throws: what upstream throws; `std::bad_alloc` if the size cannot be represented. No effects
-    /// then.
+    /// Throws: as `growth`; no effects then.
     void grow(slot_number slots) {
-        const slab_block block = slab_block::of<Index>(geometry_, slots);
-        if (block.bytes > largest_request) throw_bad_alloc();
-        upstream_block memory(upstream_, block.bytes, block.alignment);
-        if (pre_initialize_) touch_pages(memory.start(), block.bytes);
-        auto* const s = ::new (memory.start() + block.record_offset)
-            slab_type(memory.start(), slots, geometry_.slot_size());
-        unentered_slab guard{s};
-        if (slab_count_ >= slabs_without_directory) directory_.add(s, slabs_, upstream_);
-        guard.s = nullptr;
-        memory.disown();
-        enter(s);
+        growth step(*this, slots);
+        complete(step);
     }
 
     /// Effects: takes over slots and a record that lie in memory which stays its provider's.
@@ -126,9 +161,16 @@ public:
         enter(::new (s) slab_type(base, slots, geometry_.slot_size()));
     }
 
-    /// Effects: gives back each slab whose slots are all available.
-    void trim() noexcept {
-        if (adopted_) return;
+    /// Slabs, and a directory, that the set no longer uses.
+    struct surplus {
+        slab_range* slabs = nullptr;
+        slab_directory directory;
+    };
+
+    /// Effects: parts with each slab whose slots are all available.
+    surplus detach_unused() noexcept {
+        surplus detached;
+        if (adopted_) return detached;
         slab_range** link = &slabs_;
         current_ = partial_ = nullptr;
         while (*link != nullptr) {
@@ -138,19 +180,34 @@ public:
                 --slab_count_;
                 capacity_ -= s->index.capacity();
                 available_ -= s->index.capacity();
-                give_back(s);
+                s->next = detached.slabs;
+                detached.slabs = s;
             } else {
                 if (s->index.available() != 0) list_partial(s);
                 link = &s->next;
             }
         }
-        if (directory_.empty()) return;
+        if (directory_.empty()) return detached;
         if (slab_count_ <= slabs_without_directory) {
-            directory_.release(upstream_);
+            std::swap(directory_, detached.directory);
         } else {
             directory_.keep_only(slabs_);
         }
+        return detached;
     }
+
+    /// Effects: gives it back to upstream. Preconditions: it was detached from this set.
+    void give_back(surplus detached) noexcept {
+        while (detached.slabs != nullptr) {
+            auto* const s = static_cast<slab_type*>(detached.slabs);
+            detached.slabs = s->next;
+            give_back(s);
+        }
+        detached.directory.release(upstream_);
+    }
+
+    /// Effects: gives back each slab whose slots are all available.
+    void trim() noexcept { give_back(detach_unused()); }
 
     /// Effects: gives back every slab, whoever still uses its slots.
     void release() noexcept {
@@ -169,18 +226,19 @@ public:
     }
 
 private:
-    using slab_type = slab<Index>;
-
-    struct unentered_slab {
-        slab_type* s;
-
-        ~unentered_slab() {
-            if (s != nullptr) std::destroy_at(s);
-        }
-    };
-
     // So many are looked through faster than they are hashed.
     static constexpr std::size_t slabs_without_directory = 4;
+
+    slab_type* new_slab(slot_number slots) {
+        const slab_block block = slab_block::of<Index>(geometry_, slots);
+        if (block.bytes > largest_request) throw_bad_alloc();
+        upstream_block memory(upstream_, block.bytes, block.alignment);
+        if (pre_initialize_) touch_pages(memory.start(), block.bytes);
+        auto* const s = ::new (memory.start() + block.record_offset)
+            slab_type(memory.start(), slots, geometry_.slot_size());
+        memory.disown();
+        return s;
+    }
 
     slab_type* find(const void* p) const noexcept {
         if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));

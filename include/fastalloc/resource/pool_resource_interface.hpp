@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+#include <span>
+
+namespace fastalloc::detail {
+
+/// What every pool resource offers, over what each does in its own way. `Derived` gives
+/// - `pool_at_once(bytes, alignment, can)`: a pool that `can` serve the request at once; or null;
+/// - `allocate_by_search`, `deallocate_by_search`, `try_allocate_slow`: what is done otherwise.
+///
+/// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
+/// static type reaches the same hot path without a virtual call.
+template <class Derived>
+class pool_resource_interface : public std::pmr::memory_resource {
+public:
+    pool_resource_interface(const pool_resource_interface&) = delete;
+    pool_resource_interface& operator=(const pool_resource_interface&) = delete;
+
+    /// Returns storage of at least `bytes` bytes.
+    ///
+    /// Preconditions: `alignment` is a power of two. (Zero bytes is legal and takes a slot.)
+    /// Effects: takes a slot of the smallest class whose size and alignment suffice; when that
+    /// class has none left, it grows. A request that fits no class goes to upstream or is refused.
+    /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
+    /// refused; what upstream or a custom growth function throws. No effects then.
+    /// Complexity: constant, except when growing.
+    [[nodiscard]] void* allocate(std::size_t bytes,
+                                 std::size_t alignment = alignof(std::max_align_t)) {
+        if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
+        return self().allocate_by_search(bytes, alignment);
+    }
+
+    /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
+    ///
+    /// Preconditions: `p` came from this resource for the same `bytes` and `alignment`.
+    /// Complexity: constant.
+    void deallocate(void* p, std::size_t bytes,
+                    std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        if (auto* const pool = self().pool_at_once(bytes, alignment, can_put)) return pool->put(p);
+        self().deallocate_by_search(p, bytes, alignment);
+    }
+
+    /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
+    /// throws nothing on the way.
+    [[nodiscard]] void* try_allocate(std::size_t bytes,
+                                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
+        return self().try_allocate_slow(bytes, alignment);
+    }
+
+    /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
+    /// allocated.
+    void allocate_batch(std::span<void*> out, std::size_t bytes,
+                        std::size_t alignment = alignof(std::max_align_t)) {
+        batch_guard guard{this, out.first(0), bytes, alignment};
+        for (std::size_t i = 0; i != out.size(); ++i) {
+            out[i] = allocate(bytes, alignment);
+            guard.done = out.first(i + 1);
+        }
+        guard.done = {};
+    }
+
+    /// Gives each of `blocks` back. Preconditions: as `deallocate`.
+    void deallocate_batch(std::span<void* const> blocks, std::size_t bytes,
+                          std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        for (void* const p : blocks) deallocate(p, bytes, alignment);
+    }
+
+protected:
+    pool_resource_interface() = default;
+    ~pool_resource_interface() override = default;
+
+    void* do_allocate(std::size_t bytes, std::size_t alignment) final {
+        return allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) final {
+        deallocate(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept final {
+        return this == &other;
+    }
+
+private:
+    struct batch_guard {
+        pool_resource_interface* resource;
+        std::span<void*> done;
+        std::size_t bytes;
+        std::size_t alignment;
+
+        ~batch_guard() { resource->deallocate_batch(done, bytes, alignment); }
+    };
+
+    static constexpr auto can_take = [](const auto& pool) { return !pool.empty(); };
+    static constexpr auto can_put = [](const auto& pool) { return !pool.full(); };
+
+    Derived& self() noexcept { return static_cast<Derived&>(*this); }
+};
+
+}  // namespace fastalloc::detail

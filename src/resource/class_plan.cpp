@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/detail/machine.hpp>
+#include <fastalloc/resource/class_list.hpp>
+#include <fastalloc/resource/class_plan.hpp>
+
+#include <algorithm>
+
+namespace fastalloc::detail {
+
+namespace {
+
+std::pmr::pool_options resolved(const std::pmr::pool_options& options) noexcept {
+    constexpr std::size_t default_blocks = std::size_t{1} << 14;
+    constexpr std::size_t most_blocks = std::size_t{1} << 19;
+    constexpr std::size_t default_size = 4096;
+    const std::size_t blocks = options.max_blocks_per_chunk;
+    const std::size_t size = options.largest_required_pool_block;
+    const std::size_t bounded = std::min(size == 0 ? default_size : size, natural::largest_size);
+    return {std::min(blocks == 0 ? default_blocks : blocks, most_blocks),
+            natural::slot_size(natural::class_of(bounded - 1))};
+}
+
+slot_number configured_slab(const pool_config& config, std::size_t capacity) {
+    if (capacity == 0) return static_cast<slot_number>(config.capacity());
+    const std::size_t cap = config.max_capacity().value_or(size_max);
+    if (capacity >= cap) return 0;
+    const std::size_t wanted = config.growth()
+                                   ? config.growth()->slots_to_add(capacity)
+                                   : growth_strategy::exponential(2.0).slots_to_add(capacity);
+    return static_cast<slot_number>(
+        std::min({wanted, cap - capacity, pool_config::largest_capacity}));
+}
+
+// Slabs of an eighth of what the class holds keep both their number and the unused memory small. The
+// first ones are smaller than a page: a short-lived resource uses few slots of many classes.
+slot_number drop_in_slab(std::size_t slot_size, std::size_t capacity, std::size_t most,
+                         std::size_t (*record_bytes)(slot_number)) noexcept {
+    constexpr std::size_t first_block = 1024;
+    const std::size_t held = capacity * slot_size;
+    const std::size_t target = std::max(held / 8, std::clamp(held, first_block, page));
+    const auto estimate = static_cast<slot_number>(std::min(target / slot_size, most));
+    const std::size_t record = record_bytes(estimate);
+    const std::size_t fitting = target > record ? (target - record) / slot_size : 0;
+    return static_cast<slot_number>(std::min(std::max<std::size_t>(fitting, 2), most));
+}
+
+}  // namespace
+
+class_plan::class_plan(const std::pmr::pool_options& options) noexcept
+    : natural_limit_(resolved(options).largest_required_pool_block),
+      options_(resolved(options)),
+      larger_requests_(fastalloc::larger_requests::to_upstream) {}
+
+class_plan::class_plan(std::span<const pool_config> classes)
+    : configs_(in_routing_order(classes)),
+      options_{0, configs_.back().slot_size()},
+      larger_requests_(agreed_larger_requests(classes, fastalloc::larger_requests::to_upstream)) {
+    for (const pool_config& c : configs_) listed_.push_back({c.slot_size(), c.alignment()});
+}
+
+slot_geometry class_plan::geometry_of(std::size_t index) const noexcept {
+    const size_class c = is_drop_in() ? natural::class_of_pool(index) : listed_[index];
+    return {c.slot_size, c.alignment};
+}
+
+bool class_plan::pre_initialize(std::size_t index) const noexcept {
+    return !is_drop_in() && configs_[index].pre_initialize();
+}
+
+std::size_t class_plan::cap_of(std::size_t index) const noexcept {
+    return is_drop_in() ? size_max : configs_[index].max_capacity().value_or(size_max);
+}
+
+slot_number class_plan::next_slab(std::size_t index, std::size_t capacity,
+                                  std::size_t (*record_bytes)(slot_number)) const {
+    if (!is_drop_in()) return configured_slab(configs_[index], capacity);
+    return drop_in_slab(geometry_of(index).slot_size(), capacity, options_.max_blocks_per_chunk,
+                        record_bytes);
+}
+
+}  // namespace fastalloc::detail

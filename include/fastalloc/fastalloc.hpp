@@ -21,6 +21,7 @@
 // Resources: memory_resources over pools of slots (see storage/ for where slots are).
 #include <fastalloc/resource/fixed_pool_resource.hpp>
 #include <fastalloc/resource/growing_pool_resource.hpp>
+#include <fastalloc/resource/synchronized_pool_resource.hpp>
 
 // Allocators: the same pools for containers that name their allocator's type.
 #include <fastalloc/allocator/resource_allocator.hpp>

@@ -23,9 +23,15 @@ class basic_fixed_pool_resource;
 template <class Index>
 class basic_growing_pool_resource;
 
+template <class Sharing>
+class basic_shared_pool_resource;
+template <class Index>
+class basic_synchronized_pool_resource;
+
 using fixed_pool_resource = basic_fixed_pool_resource<bitmap_index>;
 using growing_pool_resource = basic_growing_pool_resource<bitmap_index>;
 using unsynchronized_pool_resource = growing_pool_resource;
+using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index>;
 
 template <class T, class Resource>
 class resource_allocator;

@@ -68,7 +68,9 @@ bool class_plan::pre_initialize(std::size_t index) const noexcept {
 }
 
 std::size_t class_plan::cap_of(std::size_t index) const noexcept {
-    return is_drop_in() ? size_max : configs_[index].max_capacity().value_or(size_max);
+    if (is_drop_in()) return size_max;
+    const pool_config& c = configs_[index];
+    return c.growth() && c.growth()->is_none() ? c.capacity() : c.max_capacity().value_or(size_max);
 }
 
 slot_number class_plan::next_slab(std::size_t index, std::size_t capacity,

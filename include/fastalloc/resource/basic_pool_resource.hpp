@@ -95,34 +95,14 @@ private:
         return router_.template at_once<MayBeDropIn>(bytes, alignment, can);
     }
 
-    // Requests for any but the first of several listed classes come this way. It is not inlined, so
-    // that the way of all others stays short.
-    [[gnu::noinline]] void* allocate_by_search(std::size_t bytes, std::size_t alignment) {
-        pool_type* const pool = router_.by_search(bytes, alignment);
-        if (pool != nullptr && !pool->empty()) [[likely]] {
-            return pool->take();
-        }
-        return allocate_slow(bytes, alignment);
+    pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {
+        return router_.by_search(bytes, alignment);
     }
 
-    [[gnu::noinline]] void deallocate_by_search(void* p, std::size_t bytes,
-                                                std::size_t alignment) noexcept {
-        pool_type* const pool = router_.by_search(bytes, alignment);
-        if (pool != nullptr && !pool->full()) [[likely]] {
-            return pool->put(p);
-        }
-        deallocate_slow(p, bytes, alignment);
-    }
-
-    // Returns: storage; null if the request is refused or its pool exhausted. Throws: what upstream or
-    // a custom growth function throws.
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
-
-    [[gnu::cold, gnu::noinline]] void* allocate_slow(std::size_t bytes, std::size_t alignment);
-    [[gnu::cold, gnu::noinline]] void* try_allocate_slow(std::size_t bytes,
-                                                         std::size_t alignment) noexcept;
-    [[gnu::cold, gnu::noinline]] void deallocate_slow(void* p, std::size_t bytes,
-                                                      std::size_t alignment) noexcept;
+    [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
+    [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
+                                                     std::size_t alignment) noexcept;
 
     template <class Count>
     std::size_t sum(Count count) const noexcept {
@@ -159,9 +139,8 @@ void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
 }
 
 template <class Index, bool MayBeDropIn>
-void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
-                                                             std::size_t alignment) {
-    if (void* const p = obtain_slow(bytes, alignment)) return p;
+void basic_pool_resource<Index, MayBeDropIn>::throw_refused(std::size_t bytes,
+                                                            std::size_t alignment) const {
     const pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) detail::throw_bad_alloc();
     const auto& slabs = pool->reserve().slabs;
@@ -169,25 +148,8 @@ void* basic_pool_resource<Index, MayBeDropIn>::allocate_slow(std::size_t bytes,
 }
 
 template <class Index, bool MayBeDropIn>
-void* basic_pool_resource<Index, MayBeDropIn>::try_allocate_slow(std::size_t bytes,
-                                                                 std::size_t alignment) noexcept {
-    struct request {
-        basic_pool_resource* resource;
-        std::size_t bytes;
-        std::size_t alignment;
-    } context{this, bytes, alignment};
-
-    return detail::null_on_exception(
-        [](void* p) {
-            const auto* const r = static_cast<request*>(p);
-            return r->resource->obtain_slow(r->bytes, r->alignment);
-        },
-        &context);
-}
-
-template <class Index, bool MayBeDropIn>
-void basic_pool_resource<Index, MayBeDropIn>::deallocate_slow(void* p, std::size_t bytes,
-                                                              std::size_t alignment) noexcept {
+void basic_pool_resource<Index, MayBeDropIn>::give_back_slow(void* p, std::size_t bytes,
+                                                             std::size_t alignment) noexcept {
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         larger_.deallocate(*upstream_, p, bytes, alignment);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/error.hpp>
+
 #include <cstddef>
 #include <memory_resource>
 #include <span>
@@ -9,7 +11,10 @@ namespace fastalloc::detail {
 
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
 /// - `pool_at_once(bytes, alignment, can)`: a pool that `can` serve the request at once; or null;
-/// - `allocate_by_search`, `deallocate_by_search`, `try_allocate_slow`: what is done otherwise.
+/// - `pool_by_search(bytes, alignment)`: the request's pool; null if it fits none, or none is there;
+/// - `obtain_slow(bytes, alignment)`: storage; null if the request is refused or its pool exhausted,
+///   and `throw_refused(bytes, alignment)`, which says so;
+/// - `give_back_slow(p, bytes, alignment)`.
 ///
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
 /// static type reaches the same hot path without a virtual call.
@@ -30,7 +35,7 @@ public:
     [[nodiscard]] void* allocate(std::size_t bytes,
                                  std::size_t alignment = alignof(std::max_align_t)) {
         if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return self().allocate_by_search(bytes, alignment);
+        return allocate_by_search(bytes, alignment);
     }
 
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
@@ -40,7 +45,7 @@ public:
     void deallocate(void* p, std::size_t bytes,
                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
         if (auto* const pool = self().pool_at_once(bytes, alignment, can_put)) return pool->put(p);
-        self().deallocate_by_search(p, bytes, alignment);
+        deallocate_by_search(p, bytes, alignment);
     }
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
@@ -48,7 +53,7 @@ public:
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
         if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return self().try_allocate_slow(bytes, alignment);
+        return try_allocate_slow(bytes, alignment);
     }
 
     /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
@@ -99,6 +104,47 @@ private:
     static constexpr auto can_put = [](const auto& pool) { return !pool.full(); };
 
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
+
+    // Requests for any but the first of several listed classes come this way. It is not inlined, so
+    // that the way of all others stays short.
+    [[gnu::noinline]] void* allocate_by_search(std::size_t bytes, std::size_t alignment) {
+        auto* const pool = self().pool_by_search(bytes, alignment);
+        if (pool != nullptr && !pool->empty()) [[likely]] {
+            return pool->take();
+        }
+        return allocate_slow(bytes, alignment);
+    }
+
+    [[gnu::noinline]] void deallocate_by_search(void* p, std::size_t bytes,
+                                                std::size_t alignment) noexcept {
+        auto* const pool = self().pool_by_search(bytes, alignment);
+        if (pool != nullptr && !pool->full()) [[likely]] {
+            return pool->put(p);
+        }
+        self().give_back_slow(p, bytes, alignment);
+    }
+
+    [[gnu::cold, gnu::noinline]] void* allocate_slow(std::size_t bytes, std::size_t alignment) {
+        void* const p = self().obtain_slow(bytes, alignment);
+        if (p == nullptr) self().throw_refused(bytes, alignment);
+        return p;
+    }
+
+    [[gnu::cold, gnu::noinline]] void* try_allocate_slow(std::size_t bytes,
+                                                         std::size_t alignment) noexcept {
+        struct request {
+            Derived* resource;
+            std::size_t bytes;
+            std::size_t alignment;
+        } context{&self(), bytes, alignment};
+
+        return null_on_exception(
+            [](void* p) {
+                const auto* const r = static_cast<request*>(p);
+                return r->resource->obtain_slow(r->bytes, r->alignment);
+            },
+            &context);
+    }
 };
 
 }  // namespace fastalloc::detail

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/config.hpp>
+#include <fastalloc/detail/machine.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/resource/class_list.hpp>
+#include <fastalloc/resource/class_plan.hpp>
+#include <fastalloc/resource/pool_resource_interface.hpp>
+#include <fastalloc/resource/pool_router.hpp>
+#include <fastalloc/storage/depot_reserve.hpp>
+#include <fastalloc/storage/per_thread.hpp>
+#include <fastalloc/storage/pool.hpp>
+#include <fastalloc/storage/spare.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace fastalloc {
+
+/// What the resources that threads share have in common: each thread has a row of pools of its own, whose
+/// magazines exchange slots with one depot for each class. `Sharing` says how threads meet: the types
+/// `depot`, `upstream` (what the parts call instead of upstream) and `larger_blocks`.
+///
+/// A row, a pool in it and its magazine are made when the thread first needs them, from upstream, by
+/// requests only: a thread that does nothing but free asks another one for them and meanwhile returns
+/// its blocks to the depot one by one. When a thread ends, its row stays, for the next thread with
+/// its number; `trim()`, and a request that finds its class exhausted, empty such rows.
+///
+/// Memory beside the slots: a row has 32 bytes a class, a pool in use 8 bytes for each of the slots
+/// that its magazine holds, at least 64 and at most 1,024 or 256 KiB of slots.
+///
+/// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
+/// exhausted while others keep slots. Below 64 no thread keeps any, and none finds it so before it is.
+///
+/// Thread safety: full, but for `release()` and the destructor, which no other thread may be inside
+/// of, or come after without being told. Equality: identity.
+template <class Sharing>
+class basic_shared_pool_resource
+    : public detail::pool_resource_interface<basic_shared_pool_resource<Sharing>> {
+public:
+    /// Effects: one class, as configured. Throws: `invalid_configuration` if it has no slot size.
+    explicit basic_shared_pool_resource(const pool_config& config)
+        : basic_shared_pool_resource(config, std::pmr::get_default_resource()) {}
+
+    basic_shared_pool_resource(const pool_config& config, std::pmr::memory_resource* upstream)
+        : basic_shared_pool_resource(std::span(&config, 1), upstream) {}
+
+    /// Effects: a class for each of `classes`. Throws: `invalid_configuration` if there is none,
+    /// one has no slot size, or two are alike.
+    template <detail::class_list Classes>
+    explicit basic_shared_pool_resource(const Classes& classes)
+        : basic_shared_pool_resource(classes, std::pmr::get_default_resource()) {}
+
+    template <detail::class_list Classes>
+    basic_shared_pool_resource(const Classes& classes, std::pmr::memory_resource* upstream)
+        : plan_(std::span<const pool_config>(classes)), upstream_(upstream) {}
+
+    /// As `std::pmr::synchronized_pool_resource`.
+    basic_shared_pool_resource() noexcept : basic_shared_pool_resource(std::pmr::pool_options{}) {}
+
+    explicit basic_shared_pool_resource(std::pmr::memory_resource* upstream) noexcept
+        : basic_shared_pool_resource(std::pmr::pool_options{}, upstream) {}
+
+    explicit basic_shared_pool_resource(const std::pmr::pool_options& options) noexcept
+        : basic_shared_pool_resource(options, std::pmr::get_default_resource()) {}
+
+    basic_shared_pool_resource(const std::pmr::pool_options& options,
+                               std::pmr::memory_resource* upstream) noexcept
+        : plan_(options), upstream_(upstream) {}
+
+    ~basic_shared_pool_resource() override { release(); }
+
+    /// Returns: what the drop-in constructors made of their options. Of a resource made from
+    /// classes: the largest slot size; and 0 blocks per chunk, for its growth strategies decide
+    /// that.
+    std::pmr::pool_options options() const noexcept { return plan_.options(); }
+
+    // While other threads are inside, what these say was true of each part at some moment, not of all
+    // at the same.
+
+    /// Slots over all classes. A class has none before its first use.
+    /// Complexity: linear in the number of classes.
+    std::size_t capacity() const noexcept;
+
+    /// Slots that can be taken before any class grows, those that threads keep included.
+    /// Complexity: linear in the number of classes and threads, and in the bits of lock-free slabs.
+    std::size_t available() const noexcept;
+
+    /// Slots that are with users. Larger blocks do not count. Complexity: as `available`.
+    std::size_t in_use() const noexcept {
+        const std::size_t free = available();
+        const std::size_t all = capacity();
+        return all - std::min(free, all);
+    }
+
+    /// Growth steps that followed a class's first slots, since the last `release()`.
+    std::size_t growth_count() const noexcept {
+        return growth_count_.load(std::memory_order_relaxed);
+    }
+
+    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
+    bool owns(const void* p) const noexcept;
+
+    /// Where slabs, rows and larger blocks come from.
+    std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_.original(); }
+
+    /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
+    /// growth begins again from the initial capacity. Preconditions: no other thread is inside.
+    /// Complexity: linear in the number of slabs and threads.
+    void release() noexcept;
+
+protected:
+    /// Effects: empties the caller's magazines and those of threads that ended, and gives back each
+    /// slab that holds no live block and no slot that another thread keeps.
+    void trim_depots() noexcept;
+
+private:
+    friend detail::pool_resource_interface<basic_shared_pool_resource>;
+
+    using depot_type = typename Sharing::depot;
+    using reserve_type = detail::depot_reserve<depot_type>;
+    using pool_type = detail::pool<reserve_type>;
+
+    /// The pools of one thread, in cache lines that no other thread writes to.
+    struct row {
+        detail::pool_router<pool_type> router;
+    };
+
+    /// One class: its depot, and what it takes to open a pool in front of it.
+    struct shelf {
+        depot_type depot;
+        detail::magazine_limits limits;
+        detail::spare<reserve_type> spare_reserve;
+    };
+
+    using shelves = std::atomic<shelf*>;
+
+    template <class Can>
+    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+        const row* const mine = rows_.mine();
+        if (mine == nullptr) [[unlikely]] {
+            return nullptr;
+        }
+        return mine->router.template at_once<true>(bytes, alignment, can);
+    }
+
+    pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {
+        const row* const mine = rows_.mine();
+        return mine == nullptr ? nullptr : mine->router.by_search(bytes, alignment);
+    }
+
+    [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
+    [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
+    [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
+                                                     std::size_t alignment) noexcept;
+
+    shelf& shelf_slow(std::size_t index);
+    bool grow_slow(shelf& s, std::size_t index);
+    bool collect_slow(std::size_t index) noexcept;
+    pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
+    row* row_slow(bool may_ask_upstream) noexcept;
+    row* try_new_row() noexcept;
+    void drop_row(row* r) noexcept;
+    void leave_spares_slow(shelf& s) noexcept;
+
+    std::size_t row_bytes() const noexcept {
+        return detail::round_up(pools_offset + plan_.map().count() * sizeof(pool_type),
+                                detail::cache_line);
+    }
+
+    template <class F>
+    void for_each_shelf(F f) const {
+        shelves* const all = shelves_.load(std::memory_order_acquire);
+        if (all == nullptr) return;
+        for (std::size_t i = 0; i != plan_.map().count(); ++i) {
+            if (shelf* const s = all[i].load(std::memory_order_acquire)) f(*s);
+        }
+    }
+
+    static constexpr std::size_t pools_offset = detail::round_up(sizeof(row), alignof(pool_type));
+
+    detail::per_thread<row> rows_;
+    std::atomic<shelves*> shelves_{nullptr};  // one for each class
+    detail::spare<row> spare_row_;
+    detail::class_plan plan_;
+    typename Sharing::upstream upstream_;
+    typename Sharing::larger_blocks larger_;
+    std::atomic<std::size_t> growth_count_{0};
+};
+
+namespace detail {
+
+/// Returns: what `place` points to, made by `make` if nobody made it before. A thread that another
+/// one overtakes calls `drop` on what it made.
+template <class T, class Make, class Drop>
+T* made_once(std::atomic<T*>& place, Make make, Drop drop) {
+    // Acquire: what its maker wrote.
+    if (T* const there = place.load(std::memory_order_acquire)) return there;
+    T* const made = make();
+    T* expected = nullptr;
+    if (place.compare_exchange_strong(expected, made, std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+        return made;
+    }
+    drop(made);
+    return expected;
+}
+
+}  // namespace detail
+
+template <class Sharing>
+void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::size_t alignment) {
+    const std::size_t index = plan_.map().class_of(bytes, alignment);
+    if (index == detail::class_map::no_class) {
+        if (plan_.larger_requests() == fastalloc::larger_requests::refuse) return nullptr;
+        return larger_.allocate(*upstream_.resource(), bytes, alignment);
+    }
+    shelf& s = shelf_slow(index);
+    leave_spares_slow(s);
+    pool_type* const pool = pool_slow(s, index, true);
+    // Growing runs code that may use this resource, so each round looks again.
+    for (;;) {
+        void* slot = nullptr;
+        if (pool == nullptr) {
+            if (s.depot.take_some(&slot, 1) != 0) return slot;
+        } else {
+            if (pool->empty()) pool->refill_slow();
+            if (!pool->empty()) return pool->take();
+        }
+        if (!grow_slow(s, index) && !collect_slow(index)) return nullptr;
+    }
+}
+
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::throw_refused(std::size_t bytes,
+                                                        std::size_t alignment) const {
+    const std::size_t index = plan_.map().class_of(bytes, alignment);
+    if (index == detail::class_map::no_class) detail::throw_bad_alloc();
+    const depot_type& depot =
+        shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire)->depot;
+    detail::throw_pool_exhausted(depot.geometry().slot_size(), depot.capacity());
+}
+
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::give_back_slow(void* p, std::size_t bytes,
+                                                         std::size_t alignment) noexcept {
+    const std::size_t index = plan_.map().class_of(bytes, alignment);
+    if (index == detail::class_map::no_class) {
+        larger_.deallocate(*upstream_.resource(), p, bytes, alignment);
+        return;
+    }
+    // The shelf is there, for the slot came from it; the same thread may have got it from another.
+    shelf& s = *shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire);
+    pool_type* const pool = pool_slow(s, index, false);
+    if (pool == nullptr) return s.depot.put_some(&p, 1);
+    if (pool->full()) pool->spill_slow();
+    pool->put(p);
+}
+
+template <class Sharing>
+typename basic_shared_pool_resource<Sharing>::shelf&
+basic_shared_pool_resource<Sharing>::shelf_slow(std::size_t index) {
+    std::pmr::memory_resource& upstream = *upstream_.resource();
+    const std::size_t bytes = plan_.map().count() * sizeof(shelves);
+    shelves* const all = detail::made_once(
+        shelves_,
+        [&] {
+            void* const memory = upstream.allocate(bytes, alignof(shelves));
+            return ::new (memory) shelves[plan_.map().count()]{};
+        },
+        [&](shelves* made) { upstream.deallocate(made, bytes, alignof(shelves)); });
+    return *detail::made_once(
+        all[index],
+        [&] {
+            const detail::slot_geometry geometry = plan_.geometry_of(index);
+            void* const memory = upstream.allocate(sizeof(shelf), detail::cache_line);
+            return ::new (memory)
+                shelf{depot_type(geometry, &upstream, plan_.pre_initialize(index)),
+                      detail::magazine_limits::of(geometry.slot_size(), plan_.cap_of(index)),
+                      {}};
+        },
+        [&](shelf* made) {
+            std::destroy_at(made);
+            upstream.deallocate(made, sizeof(shelf), detail::cache_line);
+        });
+}
+
+// Returns: whether to look again.
+template <class Sharing>
+bool basic_shared_pool_resource<Sharing>::grow_slow(shelf& s, std::size_t index) {
+    const std::size_t capacity = s.depot.capacity();
+    const slot_number slots = plan_.next_slab(index, capacity, depot_type::record_bytes);
+    if (slots == 0) return s.depot.capacity() != capacity || s.depot.has_free_slot();
+    if (s.depot.grow_from(capacity, slots) && capacity != 0) {
+        growth_count_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return true;
+}
+
+// Effects: gives slots of the class that threads kept when they ended back to the depot. Returns:
+// whether there were any.
+template <class Sharing>
+bool basic_shared_pool_resource<Sharing>::collect_slow(std::size_t index) noexcept {
+    std::size_t collected = 0;
+    rows_.for_each([&](detail::thread_number number, row& r) {
+        pool_type& pool = r.router.pools()[index];
+        if (pool.cached() == 0 || !number.try_claim()) return;
+        collected += pool.cached();
+        if (pool.is_open()) pool.flush();
+        number.give_up();
+    });
+    return collected != 0;
+}
+
+// Returns: the calling thread's pool of the class, open; null if it can have none.
+template <class Sharing>
+typename basic_shared_pool_resource<Sharing>::pool_type*
+basic_shared_pool_resource<Sharing>::pool_slow(shelf& s, std::size_t index,
+                                               bool may_ask_upstream) noexcept {
+    if (s.limits.first == 0) return nullptr;
+    row* const mine = row_slow(may_ask_upstream);
+    if (mine == nullptr) return nullptr;
+    pool_type& pool = mine->router.pools()[index];
+    if (!pool.is_open()) {
+        reserve_type* const reserve =
+            may_ask_upstream ? reserve_type::try_make(s.depot, s.limits, upstream_.resource())
+                             : s.spare_reserve.take();
+        if (reserve == nullptr) return nullptr;
+        pool.open(reserve);
+    }
+    return &pool;
+}
+
+template <class Sharing>
+typename basic_shared_pool_resource<Sharing>::row* basic_shared_pool_resource<Sharing>::row_slow(
+    bool may_ask_upstream) noexcept {
+    const detail::thread_number number = detail::thread_number::assign();
+    if (number.is_nobodys()) return nullptr;
+    // The thread that had the number before may have left one.
+    if (row* const mine = rows_.mine()) return mine;
+    if (may_ask_upstream) {
+        if (!rows_.try_reserve(number, *upstream_.resource())) return nullptr;
+    } else if (!rows_.has_room_for(number)) {
+        spare_row_.want();
+        return nullptr;
+    }
+    row* const mine = may_ask_upstream ? try_new_row() : spare_row_.take();
+    if (mine != nullptr) rows_.set_mine(mine);
+    return mine;
+}
+
+template <class Sharing>
+typename basic_shared_pool_resource<Sharing>::row*
+basic_shared_pool_resource<Sharing>::try_new_row() noexcept {
+    void* const memory =
+        detail::try_upstream(*upstream_.resource(), row_bytes(), detail::cache_line);
+    if (memory == nullptr) return nullptr;
+    const detail::class_map classes = plan_.map();
+    void* const behind = static_cast<std::byte*>(memory) + pools_offset;
+    return ::new (memory) row{{::new (behind) pool_type[classes.count()], classes}};
+}
+
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::drop_row(row* r) noexcept {
+    for (pool_type& pool : r->router.pools()) {
+        if (pool.is_open()) reserve_type::drop(pool.close());
+    }
+    upstream_.resource()->deallocate(r, row_bytes(), detail::cache_line);
+}
+
+// Effects: leaves what threads want that only free.
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::leave_spares_slow(shelf& s) noexcept {
+    if (spare_row_.is_wanted() && rows_.try_reserve_all(*upstream_.resource())) {
+        row* const made = try_new_row();
+        if (made != nullptr && !spare_row_.leave(made)) drop_row(made);
+    }
+    if (s.spare_reserve.is_wanted()) {
+        reserve_type* const made = reserve_type::try_make(s.depot, s.limits, upstream_.resource());
+        if (made != nullptr && !s.spare_reserve.leave(made)) reserve_type::drop(made);
+    }
+}
+
+template <class Sharing>
+std::size_t basic_shared_pool_resource<Sharing>::capacity() const noexcept {
+    std::size_t total = 0;
+    for_each_shelf([&](const shelf& s) { total += s.depot.capacity(); });
+    return total;
+}
+
+template <class Sharing>
+std::size_t basic_shared_pool_resource<Sharing>::available() const noexcept {
+    std::size_t total = 0;
+    for_each_shelf([&](const shelf& s) { total += s.depot.available(); });
+    rows_.for_each([&](detail::thread_number, const row& r) {
+        for (const pool_type& pool : r.router.pools()) total += pool.cached();
+    });
+    return total;
+}
+
+template <class Sharing>
+bool basic_shared_pool_resource<Sharing>::owns(const void* p) const noexcept {
+    bool found = false;
+    for_each_shelf([&](const shelf& s) { found = found || s.depot.owns(p); });
+    return found;
+}
+
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::trim_depots() noexcept {
+    const auto flush = [](row& r) {
+        for (pool_type& pool : r.router.pools()) {
+            if (pool.is_open()) pool.flush();
+        }
+    };
+    if (row* const mine = rows_.mine()) flush(*mine);
+    rows_.for_each([&](detail::thread_number number, row& r) {
+        if (!number.try_claim()) return;
+        flush(r);
+        number.give_up();
+    });
+    for_each_shelf([](shelf& s) { s.depot.trim(); });
+}
+
+template <class Sharing>
+void basic_shared_pool_resource<Sharing>::release() noexcept {
+    std::pmr::memory_resource& upstream = *upstream_.resource();
+    larger_.release(upstream);
+    rows_.for_each([&](detail::thread_number, row& r) { drop_row(&r); });
+    rows_.release(upstream);
+    if (row* const r = spare_row_.clear()) drop_row(r);
+    for_each_shelf([&](shelf& s) {
+        if (reserve_type* const r = s.spare_reserve.clear()) reserve_type::drop(r);
+        std::destroy_at(&s);
+        upstream.deallocate(&s, sizeof(shelf), detail::cache_line);
+    });
+    if (shelves* const all = shelves_.exchange(nullptr, std::memory_order_relaxed)) {
+        upstream.deallocate(all, plan_.map().count() * sizeof(shelves), alignof(shelves));
+    }
+    growth_count_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace fastalloc

@@ -133,7 +133,7 @@ public:
 private:
     using typename base::pool_type;
     using typename base::reserve_type;
-    using slab_type = detail::slab<Index>;
+    using slab_type = detail::listed_slab<Index>;
 
     struct ordered_tag {};
 

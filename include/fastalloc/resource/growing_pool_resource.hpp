@@ -126,7 +126,8 @@ bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
     if (!pool.is_open()) open_pool(pool, index);
     auto& slabs = pool.reserve().slabs;
     const std::size_t capacity = slabs.capacity();
-    const slot_number slots = plan_.next_slab(index, capacity, detail::slab<Index>::record_bytes);
+    const slot_number slots =
+        plan_.next_slab(index, capacity, detail::listed_slab<Index>::record_bytes);
     // A custom growth function may have used the pool: then the caller looks again.
     if (!pool.empty() || slabs.available() != 0 || slabs.capacity() != capacity) return true;
     if (slots == 0) return false;

@@ -49,7 +49,7 @@ public:
     }
 
     static std::size_t record_bytes(slot_number slots) noexcept {
-        return slab<Index>::record_bytes(slots);
+        return listed_slab<Index>::record_bytes(slots);
     }
 
     /// Effects: adds a slab of `slots` slots, if the capacity still is `capacity`. Returns: whether

@@ -2,16 +2,23 @@
 #pragma once
 
 #include <fastalloc/detail/align.hpp>
+#include <fastalloc/detail/export.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
+#include <fastalloc/storage/upstream_block.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <memory_resource>
+#include <new>
 
 namespace fastalloc::detail {
+
+/// Effects: writes to each page of `[base, base + bytes)`, so that it is there when first used.
+FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
 
 /// What is known of a slab without knowing its index.
 struct slab_range {
@@ -48,15 +55,17 @@ private:
 
 /// A run of equal slots and the index that says which of them are free. This record and the
 /// index's memory lie behind the slots or wherever the pool keeps its books; never in a slot.
-template <index_strategy Index>
+/// `Links` is what the owner of many slabs wants to know of each.
+template <index_strategy Index, class Links>
 struct slab : slab_range {
-    slab* next_partial = nullptr;  // in the list of slabs to refill from
+    Links links;
     record_memory index_memory;
     Index index;
 
     /// Preconditions: `record_bytes(slots)` bytes begin at this record.
     slab(std::byte* first_slot, slot_number slots, std::size_t slot_size)
         : slab_range{first_slot, slots * slot_size, nullptr},
+          links{},
           index_memory(reinterpret_cast<std::byte*>(this) + header_bytes(),
                        Index::required_bytes(slots)),
           index(slots, &index_memory) {}
@@ -82,18 +91,42 @@ struct slab_block {
     std::size_t alignment;
 
     /// `bytes` is `size_max` where the sum does not fit.
-    template <index_strategy Index>
+    template <class Slab>
     static slab_block of(const slot_geometry& geometry, slot_number slots) noexcept {
-        using record = slab<Index>;
         const std::size_t slot_bytes = saturating_multiply(geometry.slot_size(), slots);
-        const std::size_t padded = saturating_add(slot_bytes, record::record_alignment - 1);
-        const std::size_t offset = padded & ~(record::record_alignment - 1);
+        const std::size_t padded = saturating_add(slot_bytes, Slab::record_alignment - 1);
+        const std::size_t offset = padded & ~(Slab::record_alignment - 1);
         const std::size_t bytes =
-            padded == size_max ? size_max : saturating_add(offset, record::record_bytes(slots));
+            padded == size_max ? size_max : saturating_add(offset, Slab::record_bytes(slots));
         // Slots that could fill cache lines exactly do, where that costs little.
-        const std::size_t wanted = bytes < 4 * page ? record::record_alignment : cache_line;
+        const std::size_t wanted = bytes < 4 * page ? Slab::record_alignment : cache_line;
         return {offset, bytes, std::max(geometry.alignment(), wanted)};
     }
 };
+
+/// Returns: a slab of `slots` slots in a block of upstream of its own, whose pages are touched now or
+/// when they are used. Throws: what upstream throws; `std::bad_alloc` if the size cannot be represented.
+template <class Slab>
+Slab* new_slab(const slot_geometry& geometry, slot_number slots, bool pre_initialize,
+               std::pmr::memory_resource& upstream) {
+    const slab_block block = slab_block::of<Slab>(geometry, slots);
+    if (block.bytes > largest_request) throw_bad_alloc();
+    upstream_block memory(&upstream, block.bytes, block.alignment);
+    if (pre_initialize) touch_pages(memory.start(), block.bytes);
+    auto* const s = ::new (memory.start() + block.record_offset)
+        Slab(memory.start(), slots, geometry.slot_size());
+    memory.disown();
+    return s;
+}
+
+/// Effects: gives the block of `s` back.
+template <class Slab>
+void delete_slab(Slab* s, const slot_geometry& geometry,
+                 std::pmr::memory_resource& upstream) noexcept {
+    const slab_block block = slab_block::of<Slab>(geometry, s->index.capacity());
+    std::byte* const base = s->base;
+    std::destroy_at(s);
+    upstream.deallocate(base, block.bytes, block.alignment);
+}
 
 }  // namespace fastalloc::detail

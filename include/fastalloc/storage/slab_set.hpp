@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fastalloc/detail/export.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
-#include <fastalloc/storage/upstream_block.hpp>
 
 #include <cstddef>
 #include <cstdlib>
@@ -18,8 +16,16 @@
 
 namespace fastalloc::detail {
 
-/// Effects: writes to each page of `[base, base + bytes)`, so that it is there when first used.
-FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
+template <index_strategy Index>
+struct partial_link;
+
+template <index_strategy Index>
+using listed_slab = slab<Index, partial_link<Index>>;
+
+template <index_strategy Index>
+struct partial_link {
+    listed_slab<Index>* next_partial;  // in the list of slabs to refill from
+};
 
 /// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
 ///
@@ -27,7 +33,7 @@ FASTALLOC_EXPORT void touch_pages(std::byte* base, std::size_t bytes) noexcept;
 /// the current one or on the partial list, never both; no directory while there are few slabs.
 template <index_strategy Index>
 class slab_set {
-    using slab_type = slab<Index>;
+    using slab_type = listed_slab<Index>;
 
 public:
     slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
@@ -59,7 +65,7 @@ public:
             if (current_ == nullptr || current_->index.available() == 0) {
                 if (partial_ == nullptr) break;
                 current_ = partial_;
-                partial_ = partial_->next_partial;
+                partial_ = partial_->links.next_partial;
             }
             std::byte* const base = current_->base;
             fastalloc::take_some(
@@ -103,7 +109,9 @@ public:
         /// Effects: obtains from upstream what one more slab of `slots` slots needs. The set is as it
         /// was; others may use it meanwhile, but neither grow nor trim it.
         /// Throws: what upstream throws; `std::bad_alloc` if the size cannot be represented.
-        growth(slab_set& set, slot_number slots) : growth(&set, set.new_slab(slots)) {
+        growth(slab_set& set, slot_number slots)
+            : growth(&set, new_slab<slab_type>(set.geometry_, slots, set.pre_initialize_,
+                                               *set.upstream_)) {
             if (set.slab_count_ < slabs_without_directory || set.directory_.has_room_for(*added_)) {
                 return;
             }
@@ -229,17 +237,6 @@ private:
     // So many are looked through faster than they are hashed.
     static constexpr std::size_t slabs_without_directory = 4;
 
-    slab_type* new_slab(slot_number slots) {
-        const slab_block block = slab_block::of<Index>(geometry_, slots);
-        if (block.bytes > largest_request) throw_bad_alloc();
-        upstream_block memory(upstream_, block.bytes, block.alignment);
-        if (pre_initialize_) touch_pages(memory.start(), block.bytes);
-        auto* const s = ::new (memory.start() + block.record_offset)
-            slab_type(memory.start(), slots, geometry_.slot_size());
-        memory.disown();
-        return s;
-    }
-
     slab_type* find(const void* p) const noexcept {
         if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));
         slab_range* s = slabs_;
@@ -248,7 +245,7 @@ private:
     }
 
     void list_partial(slab_type* s) noexcept {
-        s->next_partial = partial_;
+        s->links.next_partial = partial_;
         partial_ = s;
     }
 
@@ -261,12 +258,7 @@ private:
         list_partial(s);
     }
 
-    void give_back(slab_type* s) noexcept {
-        const slab_block block = slab_block::of<Index>(geometry_, s->index.capacity());
-        std::byte* const base = s->base;
-        std::destroy_at(s);
-        upstream_->deallocate(base, block.bytes, block.alignment);
-    }
+    void give_back(slab_type* s) noexcept { delete_slab(s, geometry_, *upstream_); }
 
     slab_type* current_ = nullptr;  // refills come from it while it lasts
     slab_type* partial_ = nullptr;  // the others that have a free slot

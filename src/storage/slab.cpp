@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fastalloc/detail/machine.hpp>
-#include <fastalloc/storage/slab_set.hpp>
+#include <fastalloc/storage/slab.hpp>
 
 namespace fastalloc::detail {
 

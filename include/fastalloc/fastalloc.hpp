@@ -13,6 +13,7 @@
 #include <fastalloc/error.hpp>
 
 // Index: which slot is next.
+#include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/index/bitmap_index.hpp>
 #include <fastalloc/index/free_list_index.hpp>
 #include <fastalloc/index/index_strategy.hpp>
@@ -21,6 +22,7 @@
 // Resources: memory_resources over pools of slots (see storage/ for where slots are).
 #include <fastalloc/resource/fixed_pool_resource.hpp>
 #include <fastalloc/resource/growing_pool_resource.hpp>
+#include <fastalloc/resource/lock_free_pool_resource.hpp>
 #include <fastalloc/resource/synchronized_pool_resource.hpp>
 
 // Allocators: the same pools for containers that name their allocator's type.

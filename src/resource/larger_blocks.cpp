@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <fastalloc/detail/align.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/larger_blocks.hpp>
 
@@ -7,11 +6,11 @@
 
 namespace fastalloc::detail {
 
-void* larger_blocks::allocate(std::pmr::memory_resource& upstream, std::size_t bytes,
-                              std::size_t alignment) {
+block_footer allocate_larger(std::pmr::memory_resource& upstream, std::size_t bytes,
+                             std::size_t alignment, std::size_t footer_bytes) {
     // A block aligned to less than a footer may need padding before the footer. An upstream may
     // round up to the alignment, so that must not wrap either.
-    const std::size_t block_bytes = saturating_add(bytes, sizeof(footer) + alignof(footer) - 1);
+    const std::size_t block_bytes = saturating_add(bytes, footer_bytes + alignof(block_footer) - 1);
     if (saturating_add(block_bytes, alignment - 1) == size_max) {
         // Upstream decides how it fails: it is asked for what nobody has. (Volatile, because
         // compilers warn of such constants.)
@@ -22,34 +21,31 @@ void* larger_blocks::allocate(std::pmr::memory_resource& upstream, std::size_t b
         upstream.deallocate(impossible, size, largest_alignment);
         throw_bad_alloc();
     }
-    void* const p = upstream.allocate(block_bytes, alignment);
-    footer* const f =
-        ::new (footer_of(p, bytes)) footer{nullptr, first_, p, block_bytes, alignment};
+    return {upstream.allocate(block_bytes, alignment), block_bytes, alignment};
+}
+
+void* larger_blocks::allocate(std::pmr::memory_resource& upstream, std::size_t bytes,
+                              std::size_t alignment) {
+    const block_footer block = allocate_larger(upstream, bytes, alignment, sizeof(footer));
+    footer* const f = ::new (footer_of<footer>(block.start, bytes)) footer{block, nullptr, first_};
     if (first_ != nullptr) first_->previous = f;
     first_ = f;
-    return p;
+    return block.start;
 }
 
 void larger_blocks::deallocate(std::pmr::memory_resource& upstream, void* p, std::size_t bytes,
-                               std::size_t alignment) noexcept {
-    const footer* const f = footer_of(p, bytes);
-    const std::size_t block_bytes = f->block_bytes;
+                               std::size_t) noexcept {
+    const footer* const f = footer_of<footer>(p, bytes);
     unlink(f);
-    upstream.deallocate(p, block_bytes, alignment);
+    deallocate_larger(upstream, *f);
 }
 
 void larger_blocks::release(std::pmr::memory_resource& upstream) noexcept {
     while (first_ != nullptr) {
-        const footer f = *first_;
-        unlink(first_);
-        upstream.deallocate(f.start, f.block_bytes, f.alignment);
+        const footer* const f = first_;
+        unlink(f);
+        deallocate_larger(upstream, *f);
     }
-}
-
-larger_blocks::footer* larger_blocks::footer_of(void* p, std::size_t bytes) noexcept {
-    const std::size_t end = address(p) + bytes;
-    const std::size_t padding = round_up(end, alignof(footer)) - end;
-    return reinterpret_cast<footer*>(static_cast<std::byte*>(p) + bytes + padding);
 }
 
 void larger_blocks::unlink(const footer* f) noexcept {

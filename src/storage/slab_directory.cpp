@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 
 #include <algorithm>
@@ -7,15 +6,9 @@
 
 namespace fastalloc::detail {
 
-std::size_t slab_directory::granules_of(const slab_range& s) const noexcept {
-    const std::uintptr_t first = address(s.base) >> granule_shift_;
-    const std::uintptr_t last = (address(s.base) + s.bytes - 1) >> granule_shift_;
-    return last - first + 1;
-}
-
 void slab_directory::insert(slab_range* s) noexcept {
     const std::uintptr_t first = address(s->base) >> granule_shift_;
-    const std::size_t count = granules_of(*s);
+    const std::size_t count = granules_of(*s, granule_shift_);
     for (std::uintptr_t granule = first; granule != first + count; ++granule) {
         std::size_t i = home(granule);
         while (entries_[i].slab != nullptr) i = (i + 1) & mask_;
@@ -25,13 +18,11 @@ void slab_directory::insert(slab_range* s) noexcept {
 }
 
 bool slab_directory::has_room_for(const slab_range& s) const noexcept {
-    return !empty() && (used_ + granules_of(s)) * 2 <= mask_ + 1;
+    return !empty() && (used_ + granules_of(s, granule_shift_)) * 2 <= mask_ + 1;
 }
 
 slab_directory slab_directory::made_of(slab_range* added, slab_range* others,
                                        std::pmr::memory_resource* upstream) {
-    // Granules of an eighth of today's mean slab make most look-ups end at the first
-    // entry; below a page there is no such gain, and the table would outweigh small slabs.
     std::size_t bytes = added->bytes;
     std::size_t count = 1;
     for (const slab_range* s = others; s != nullptr; s = s->next) {
@@ -39,13 +30,11 @@ slab_directory slab_directory::made_of(slab_range* added, slab_range* others,
         ++count;
     }
     slab_directory larger;
-    constexpr int page_shift = std::countr_zero(page);
-    constexpr int smallest_granule = 6;
-    const int mean = static_cast<int>(std::bit_width(bytes / count)) - 1;
-    larger.granule_shift_ = static_cast<std::uint32_t>(
-        std::max({mean - 3, std::min(mean, page_shift), smallest_granule}));
-    std::size_t needed = larger.granules_of(*added);
-    for (const slab_range* s = others; s != nullptr; s = s->next) needed += larger.granules_of(*s);
+    larger.granule_shift_ = granule_shift_for(bytes / count);
+    std::size_t needed = granules_of(*added, larger.granule_shift_);
+    for (const slab_range* s = others; s != nullptr; s = s->next) {
+        needed += granules_of(*s, larger.granule_shift_);
+    }
 
     const std::size_t size = std::bit_ceil(std::max<std::size_t>(needed * 3, 16));
     larger.entries_ = static_cast<entry*>(upstream->allocate(size * sizeof(entry), alignof(entry)));

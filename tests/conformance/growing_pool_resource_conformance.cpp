@@ -1,64 +1,26 @@
 // SPDX-License-Identifier: MIT
-#include "conformance/container_suite.hpp"
-#include "conformance/drop_in_suite.hpp"
-#include "conformance/listed.hpp"
-#include "conformance/resource_suite.hpp"
+#include "conformance/growing_fixtures.hpp"
 
 namespace fastalloc::testing {
 
-template <class Index>
-struct growing_drop_in {
-    static constexpr bool serves_larger = true;
-    static constexpr bool can_grow = true;
-    static bool fits(std::size_t bytes, std::size_t alignment) {
-        return smallest_slot(bytes, alignment) <= 4096;
-    }
-    static std::pmr::memory_resource* upstream_of(std::pmr::memory_resource* u) { return u; }
-
-    explicit growing_drop_in(std::pmr::memory_resource* upstream) : resource(upstream) {}
-    basic_growing_pool_resource<Index> resource;
-};
-
-template <class Index>
-struct growing_single {
-    static constexpr listed_class_spec classes[] = {{240, 16, 10}};
-    static constexpr bool serves_larger = true;
-    static constexpr bool can_grow = true;
-    static bool fits(std::size_t bytes, std::size_t alignment) {
-        return fits_listed(classes, bytes, alignment);
-    }
-    static std::pmr::memory_resource* upstream_of(std::pmr::memory_resource* u) { return u; }
-
-    explicit growing_single(std::pmr::memory_resource* upstream)
-        : resource(configs_of(classes).front(), upstream) {}
-    basic_growing_pool_resource<Index> resource;
-};
-
-template <class Index>
-struct growing_list {
-    static constexpr bool serves_larger = false;
-    static constexpr bool can_grow = true;
-    static bool fits(std::size_t bytes, std::size_t alignment) {
-        return fits_listed(odd_classes, bytes, alignment);
-    }
-    static std::pmr::memory_resource* upstream_of(std::pmr::memory_resource* u) { return u; }
-
-    explicit growing_list(std::pmr::memory_resource* upstream)
-        : resource(configs_of(odd_classes, larger_requests::refuse), upstream) {}
-    basic_growing_pool_resource<Index> resource;
-};
-
-TEMPLATE_TEST_CASE("growing_pool_resource conforms", "", growing_drop_in<bitmap_index>,
-                   growing_drop_in<free_list_index>, growing_drop_in<stack_index>,
-                   growing_single<bitmap_index>, growing_single<free_list_index>,
-                   growing_single<stack_index>, growing_list<bitmap_index>,
-                   growing_list<free_list_index>, growing_list<stack_index>) {
+TEMPLATE_TEST_CASE("growing_pool_resource conforms", "",
+                   drop_in<basic_growing_pool_resource<bitmap_index>>,
+                   drop_in<basic_growing_pool_resource<free_list_index>>,
+                   drop_in<basic_growing_pool_resource<stack_index>>,
+                   single<basic_growing_pool_resource<bitmap_index>>,
+                   single<basic_growing_pool_resource<free_list_index>>,
+                   single<basic_growing_pool_resource<stack_index>>,
+                   list<basic_growing_pool_resource<bitmap_index>>,
+                   list<basic_growing_pool_resource<free_list_index>>,
+                   list<basic_growing_pool_resource<stack_index>>) {
     resource_suite<TestType>();
 }
 
-TEMPLATE_TEST_CASE("containers work over growing_pool_resource", "", growing_drop_in<bitmap_index>,
-                   growing_drop_in<free_list_index>, growing_drop_in<stack_index>,
-                   growing_single<bitmap_index>) {
+TEMPLATE_TEST_CASE("containers work over growing_pool_resource", "",
+                   drop_in<basic_growing_pool_resource<bitmap_index>>,
+                   drop_in<basic_growing_pool_resource<free_list_index>>,
+                   drop_in<basic_growing_pool_resource<stack_index>>,
+                   single<basic_growing_pool_resource<bitmap_index>>) {
     container_suite<TestType>();
 }
 

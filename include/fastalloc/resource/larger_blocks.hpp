@@ -1,12 +1,39 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/export.hpp>
 
 #include <cstddef>
 #include <memory_resource>
 
 namespace fastalloc::detail {
+
+/// What lies behind a larger block, in the same block of upstream.
+struct block_footer {
+    void* start;
+    std::size_t block_bytes;
+    std::size_t alignment;
+};
+
+/// Returns: where the footer of the block at `p` is.
+template <class Footer>
+Footer* footer_of(void* p, std::size_t bytes) noexcept {
+    const std::size_t end = address(p) + bytes;
+    const std::size_t padding = round_up(end, alignof(Footer)) - end;
+    return reinterpret_cast<Footer*>(static_cast<std::byte*>(p) + bytes + padding);
+}
+
+/// Returns: a block of upstream with room behind it for a footer of so many bytes, and what the footer
+/// has to know. Throws: what upstream throws; `std::bad_alloc` if no upstream could represent the size.
+FASTALLOC_EXPORT block_footer allocate_larger(std::pmr::memory_resource& upstream,
+                                              std::size_t bytes, std::size_t alignment,
+                                              std::size_t footer_bytes);
+
+/// Effects: gives a block back, whose footer says all of it.
+inline void deallocate_larger(std::pmr::memory_resource& upstream, block_footer footer) noexcept {
+    upstream.deallocate(footer.start, footer.block_bytes, footer.alignment);
+}
 
 /// The blocks that went to upstream because no class holds them. Each is one block of upstream of
 /// the same alignment, with a footer that links it, so that it can be given back by either of
@@ -25,15 +52,11 @@ public:
     FASTALLOC_EXPORT void release(std::pmr::memory_resource& upstream) noexcept;
 
 private:
-    struct footer {
+    struct footer : block_footer {
         footer* previous;
         footer* next;
-        void* start;
-        std::size_t block_bytes;
-        std::size_t alignment;
     };
 
-    static footer* footer_of(void* p, std::size_t bytes) noexcept;
     void unlink(const footer* f) noexcept;
 
     footer* first_ = nullptr;

@@ -2,13 +2,34 @@
 #pragma once
 
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/storage/slab.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
 
 namespace fastalloc::detail {
+
+/// Granules of an eighth of the mean slab make most look-ups end at the first entry; below a page there
+/// is no such gain, and the table would outweigh small slabs. Returns: the binary logarithm of a
+/// granule's bytes. Preconditions: `mean_slab_bytes` is not 0.
+constexpr std::uint32_t granule_shift_for(std::size_t mean_slab_bytes) noexcept {
+    constexpr int page_shift = std::countr_zero(page);
+    constexpr int smallest_granule = 6;
+    const int mean = static_cast<int>(std::bit_width(mean_slab_bytes)) - 1;
+    return static_cast<std::uint32_t>(
+        std::max({mean - 3, std::min(mean, page_shift), smallest_granule}));
+}
+
+/// Returns: how many granules the slab reaches into.
+inline std::size_t granules_of(const slab_range& s, std::uint32_t granule_shift) noexcept {
+    const std::uintptr_t first = address(s.base) >> granule_shift;
+    const std::uintptr_t last = (address(s.base) + s.bytes - 1) >> granule_shift;
+    return last - first + 1;
+}
 
 /// Says to which slab an address belongs, whatever addresses upstream returned: a hash table with
 /// linear probing from granules of the address space to the slabs that reach into them. A granule is
@@ -60,7 +81,6 @@ private:
         return static_cast<std::size_t>((granule * 0x9E3779B97F4A7C15u) >> hash_shift_);
     }
 
-    std::size_t granules_of(const slab_range& s) const noexcept;
     entry* entries_ = nullptr;
     std::size_t mask_ = 0;  // number of entries - 1
     std::size_t used_ = 0;

@@ -12,17 +12,23 @@ public:
     upstream_block() = default;
 
     /// Throws: what upstream throws.
-    upstream_block(std::pmr::memory_resource* upstream, std::size_t bytes, std::size_t alignment)
-        : upstream_(upstream),
-          start_(static_cast<std::byte*>(upstream->allocate(bytes, alignment))),
-          bytes_(bytes),
-          alignment_(alignment) {}
+    upstream_block(std::pmr::memory_resource* upstream, std::size_t bytes, std::size_t alignment) {
+        allocate(upstream, bytes, alignment);
+    }
 
     upstream_block(const upstream_block&) = delete;
     upstream_block& operator=(const upstream_block&) = delete;
 
     ~upstream_block() {
         if (start_ != nullptr) upstream_->deallocate(start_, bytes_, alignment_);
+    }
+
+    /// Preconditions: there is no block yet. Throws: what upstream throws.
+    void allocate(std::pmr::memory_resource* upstream, std::size_t bytes, std::size_t alignment) {
+        start_ = static_cast<std::byte*>(upstream->allocate(bytes, alignment));
+        upstream_ = upstream;
+        bytes_ = bytes;
+        alignment_ = alignment;
     }
 
     std::byte* start() const noexcept { return start_; }

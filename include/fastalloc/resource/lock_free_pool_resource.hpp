@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/resource/atomic_larger_blocks.hpp>
+#include <fastalloc/resource/basic_shared_pool_resource.hpp>
+#include <fastalloc/storage/atomic_depot.hpp>
+
+#include <atomic>
+#include <memory_resource>
+
+namespace fastalloc {
+
+namespace detail {
+
+/// An upstream that any number of threads may be inside of.
+class thread_safe_upstream {
+public:
+    explicit thread_safe_upstream(std::pmr::memory_resource* upstream) noexcept
+        : upstream_(upstream) {}
+
+    std::pmr::memory_resource* resource() const noexcept { return upstream_; }
+
+    std::pmr::memory_resource* original() const noexcept { return upstream_; }
+
+private:
+    std::pmr::memory_resource* upstream_;
+};
+
+template <template <class> class Atomic>
+struct lock_free_sharing {
+    using depot = atomic_depot<Atomic>;
+    using upstream = thread_safe_upstream;
+    using larger_blocks = atomic_larger_blocks<Atomic>;
+};
+
+}  // namespace detail
+
+/// Pools for any number of threads, none of which ever waits for another, whatever is suspended where:
+/// a thread of high priority cannot be held up by one of low priority, nor by one that was killed. Only
+/// growth and larger requests are as good as upstream, which they call, and which must be made for
+/// several threads.
+///
+/// A child of `fork()` may use it, whatever other threads were doing.
+///
+/// The argument stands where the atomic operations are: see storage/atomic_depot.hpp for the slots and
+/// slabs, detail/thread_number.hpp for the threads, resource/atomic_larger_blocks.hpp for larger requests.
+template <template <class> class Atomic = std::atomic>
+class basic_lock_free_pool_resource
+    : public basic_shared_pool_resource<detail::lock_free_sharing<Atomic>> {
+public:
+    using basic_shared_pool_resource<detail::lock_free_sharing<Atomic>>::basic_shared_pool_resource;
+
+    /// Effects: empties the caller's magazines and those of threads that ended, and gives back each
+    /// slab that holds no live block and no slot that another thread keeps. Preconditions: no other
+    /// thread is inside. Complexity: linear in the number of slabs and threads.
+    void trim() noexcept { this->trim_depots(); }
+};
+
+using lock_free_pool_resource = basic_lock_free_pool_resource<>;
+
+extern template class FASTALLOC_EXPORT
+    basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>>;
+
+}  // namespace fastalloc

@@ -24,6 +24,7 @@
 #include <fastalloc/resource/growing_pool_resource.hpp>
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
 #include <fastalloc/resource/synchronized_pool_resource.hpp>
+#include <fastalloc/resource/thread_local_pool_resource.hpp>
 
 // Allocators: the same pools for containers that name their allocator's type.
 #include <fastalloc/allocator/resource_allocator.hpp>

@@ -34,11 +34,14 @@ template <class Index>
 class basic_synchronized_pool_resource;
 template <template <class> class Atomic>
 class basic_lock_free_pool_resource;
+template <class Index>
+class basic_thread_local_pool_resource;
 
 using fixed_pool_resource = basic_fixed_pool_resource<bitmap_index>;
 using growing_pool_resource = basic_growing_pool_resource<bitmap_index>;
 using unsynchronized_pool_resource = growing_pool_resource;
 using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index>;
+using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index>;
 using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic>;
 
 template <class T, class Resource>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <fastalloc/detail/thread_exit_hook.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 
 #include <pthread.h>
@@ -6,11 +7,16 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <mutex>
 #include <utility>
 
 namespace fastalloc::detail {
 
 constinit thread_local thread_number this_thread_number;
+
+struct thread_exit {
+    static void run_hooks() noexcept;
+};
 
 namespace {
 
@@ -53,9 +59,11 @@ constinit std::atomic<std::uint64_t> exit_key{no_key};
 
 extern "C" void fastalloc_thread_ends(void* self) {
     if (++round < last_round) {
-        pthread_setspecific(static_cast<pthread_key_t>(exit_key.load()), self);
+        const std::uint64_t key = exit_key.load(std::memory_order_acquire);
+        if (key != no_key) pthread_setspecific(static_cast<pthread_key_t>(key), self);
         return;
     }
+    thread_exit::run_hooks();
     const thread_number number = std::exchange(this_thread_number, thread_number());
     if (!number.is_nobodys()) return_number(number.value());
 }
@@ -81,7 +89,45 @@ bool notice_the_end_of_this_thread() noexcept {
     if (key != no_key) pthread_key_delete(static_cast<pthread_key_t>(key));
 }
 
+// Hooks are armed, disarmed and run one at a time. A child of fork() must not inherit the lock taken.
+constinit std::mutex hooks_lock;
+constinit thread_local thread_exit_hook* hooks = nullptr;
+
+void fork_safely() {
+    static const int registered = pthread_atfork(
+        [] { hooks_lock.lock(); }, [] { hooks_lock.unlock(); }, [] { hooks_lock.unlock(); });
+    (void)registered;
+}
+
 }  // namespace
+
+void thread_exit::run_hooks() noexcept {
+    const std::lock_guard guard(hooks_lock);
+    while (hooks != nullptr) {
+        thread_exit_hook* const hook = hooks;
+        hooks = hook->next_;
+        if (hooks != nullptr) hooks->link_ = &hooks;
+        hook->link_ = nullptr;
+        hook->thread_ends();
+    }
+}
+
+void thread_exit_hook::arm() noexcept {
+    fork_safely();
+    const std::lock_guard guard(hooks_lock);
+    next_ = hooks;
+    link_ = &hooks;
+    if (next_ != nullptr) next_->link_ = &next_;
+    hooks = this;
+}
+
+void thread_exit_hook::disarm() noexcept {
+    const std::lock_guard guard(hooks_lock);
+    if (link_ == nullptr) return;
+    *link_ = next_;
+    if (next_ != nullptr) next_->link_ = link_;
+    link_ = nullptr;
+}
 
 thread_number thread_number::assign() noexcept {
     if (!this_thread_number.is_nobodys()) return this_thread_number;

@@ -78,17 +78,7 @@ protected:
 
     void release_larger_blocks() noexcept { larger_.release(*upstream_); }
 
-private:
-    friend detail::pool_resource_interface<basic_pool_resource>;
-
-    /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
-    /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
-    virtual void list_classes_slow() {}
-
-    /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
-    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a custom
-    /// growth function throws; no effects then.
-    virtual bool grow_slow(pool_type& pool) = 0;
+    // What `pool_resource_interface` asks for.
 
     template <class Can>
     pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
@@ -103,6 +93,28 @@ private:
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
     [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
                                                      std::size_t alignment) noexcept;
+
+private:
+    friend detail::pool_resource_interface<basic_pool_resource>;
+
+    /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
+    /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
+    virtual void list_classes_slow() {}
+
+    /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
+    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a custom
+    /// growth function throws; no effects then.
+    virtual bool grow_slow(pool_type& pool) = 0;
+
+    /// Returns: storage for a request that fits no class. Throws: what upstream throws.
+    virtual void* allocate_larger_slow(std::size_t bytes, std::size_t alignment) {
+        return larger_.allocate(*upstream_, bytes, alignment);
+    }
+
+    virtual void deallocate_larger_slow(void* p, std::size_t bytes,
+                                        std::size_t alignment) noexcept {
+        larger_.deallocate(*upstream_, p, bytes, alignment);
+    }
 
     template <class Count>
     std::size_t sum(Count count) const noexcept {
@@ -125,7 +137,7 @@ void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         if (larger_requests_ == fastalloc::larger_requests::refuse) return nullptr;
-        return larger_.allocate(*upstream_, bytes, alignment);
+        return allocate_larger_slow(bytes, alignment);
     }
     // Growing runs code that may use this resource, so each round looks again.
     while (pool->empty()) {
@@ -151,10 +163,7 @@ template <class Index, bool MayBeDropIn>
 void basic_pool_resource<Index, MayBeDropIn>::give_back_slow(void* p, std::size_t bytes,
                                                              std::size_t alignment) noexcept {
     pool_type* const pool = router_.by_search(bytes, alignment);
-    if (pool == nullptr) {
-        larger_.deallocate(*upstream_, p, bytes, alignment);
-        return;
-    }
+    if (pool == nullptr) return deallocate_larger_slow(p, bytes, alignment);
     if (pool->full()) pool->spill_slow();
     pool->put(p);
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 #include <memory_resource>
+#include <mutex>
 #include <new>
 #include <span>
 #include <utility>
@@ -88,17 +89,34 @@ public:
     /// Complexity: linear in the number of slabs.
     void trim() noexcept;
 
-private:
+protected:
     using typename base::pool_type;
     using typename base::reserve_type;
 
-    static constexpr std::size_t books_block = 4096;  // bytes, to begin with
-
-    basic_growing_pool_resource(detail::class_plan plan,
-                                std::pmr::memory_resource* upstream) noexcept
+    basic_growing_pool_resource(detail::class_plan plan, std::pmr::memory_resource* upstream,
+                                detail::other_owners* others = nullptr) noexcept
         : base(upstream, plan.larger_requests()),
           plan_(std::move(plan)),
+          others_(others),
           books_(books_block, upstream) {}
+
+    /// Effects: moves the free slots in the magazines back to the slabs.
+    void flush() noexcept {
+        for (pool_type& pool : this->pools()) {
+            if (pool.is_open()) pool.flush();
+        }
+    }
+
+private:
+    static constexpr std::size_t books_block = 4096;  // bytes, to begin with
+
+    /// Returns: a lock for what `owns` reads and `trim` does, if other threads call them; else null.
+    virtual std::mutex* books_lock() noexcept { return nullptr; }
+
+    [[nodiscard]] std::unique_lock<std::mutex> lock_books() noexcept {
+        std::mutex* const lock = books_lock();
+        return lock == nullptr ? std::unique_lock<std::mutex>() : std::unique_lock(*lock);
+    }
 
     void open_pool(pool_type& pool, std::size_t index);
 
@@ -106,6 +124,7 @@ private:
     bool grow_slow(pool_type& pool) final;
 
     detail::class_plan plan_;
+    detail::other_owners* others_;
     std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
 };
 
@@ -117,7 +136,9 @@ void basic_growing_pool_resource<Index>::list_classes_slow() {
     const std::size_t count = plan_.map().count();
     void* const memory =
         detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type));
-    this->route_by({::new (memory) pool_type[count], plan_.map()});
+    auto* const pools = ::new (memory) pool_type[count];
+    const auto guard = lock_books();
+    this->route_by({pools, plan_.map()});
 }
 
 template <class Index>
@@ -131,7 +152,11 @@ bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
     // A custom growth function may have used the pool: then the caller looks again.
     if (!pool.empty() || slabs.available() != 0 || slabs.capacity() != capacity) return true;
     if (slots == 0) return false;
-    slabs.grow(slots);
+    typename detail::slab_set<Index>::growth step(slabs, slots);
+    {
+        const auto guard = lock_books();
+        slabs.complete(step);
+    }
     if (capacity != 0) this->count_growth();
     return true;
 }
@@ -139,8 +164,10 @@ bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
 template <class Index>
 void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t index) {
     void* const memory = detail::allocate_from(books_, sizeof(reserve_type), alignof(reserve_type));
-    pool.open(::new (memory) reserve_type(plan_.geometry_of(index), this->upstream_resource(),
-                                          plan_.pre_initialize(index)));
+    auto* const reserve = ::new (memory) reserve_type(
+        plan_.geometry_of(index), this->upstream_resource(), plan_.pre_initialize(index), others_);
+    const auto guard = lock_books();
+    pool.open(reserve);
 }
 
 template <class Index>
@@ -158,9 +185,15 @@ template <class Index>
 void basic_growing_pool_resource<Index>::trim() noexcept {
     for (pool_type& pool : this->pools()) {
         if (!pool.is_open()) continue;
-        pool.flush();
-        pool.reserve().slabs.trim();
-        if (pool.reserve().slabs.capacity() == 0) pool.open(pool.close());
+        auto& slabs = pool.reserve().slabs;
+        typename detail::slab_set<Index>::surplus unused;
+        {
+            const auto guard = lock_books();
+            pool.flush();
+            unused = slabs.detach_unused();
+        }
+        slabs.give_back(unused);
+        if (slabs.capacity() == 0) pool.shrink();
     }
 }
 

@@ -100,6 +100,12 @@ public:
     /// Effects: forgets the slots in the magazine. Preconditions: the reserve is about to as well.
     void clear() noexcept { magazine_.top = magazine_.low; }
 
+    /// Effects: goes back to the first magazine. Preconditions: open and empty.
+    void shrink() noexcept {
+        free_magazine();
+        magazine_.use(reserve_->first_magazine(), reserve_->first_magazine_slots());
+    }
+
     /// Effects: forgets the slots in the magazine and gives the memory of an enlarged one back;
     /// the pool is closed. Returns: the reserve.
     Reserve* close() noexcept {
@@ -149,8 +155,8 @@ struct slab_reserve {
     bool spilled_since_refill = false;
 
     slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 bool pre_initialize) noexcept
-        : slabs(geometry, upstream, pre_initialize) {}
+                 bool pre_initialize, other_owners* others) noexcept
+        : slabs(geometry, upstream, pre_initialize, others) {}
 
     /// Effects: as above; the magazine is this one, and never enlarged.
     slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,

@@ -27,6 +27,16 @@ struct partial_link {
     listed_slab<Index>* next_partial;  // in the list of slabs to refill from
 };
 
+/// Whom slots belong to that a slab set does not own.
+class other_owners {
+public:
+    /// Returns: whether `slot` was given back to its owner.
+    virtual bool take_back(void* slot, const slot_geometry& geometry) noexcept = 0;
+
+protected:
+    ~other_owners() = default;
+};
+
 /// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
 ///
 /// Invariants: `available()` is the sum over the slabs' indices; a slab with a free slot is either
@@ -37,8 +47,11 @@ class slab_set {
 
 public:
     slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-             bool pre_initialize) noexcept
-        : geometry_(geometry), upstream_(upstream), pre_initialize_(pre_initialize) {}
+             bool pre_initialize, other_owners* others = nullptr) noexcept
+        : geometry_(geometry),
+          upstream_(upstream),
+          others_(others),
+          pre_initialize_(pre_initialize) {}
 
     ~slab_set() { release(); }
 
@@ -78,18 +91,21 @@ public:
         return taken;
     }
 
-    /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
+    /// Effects: frees the `count` slots at `in`. Preconditions: they came from here, or others take
+    /// them back.
     void put_some(void* const* in, std::size_t count) noexcept {
         // Slots freed in some order come in runs from one slab, which are looked up once. The first
         // slot that is alone ends that: among slots in random order each test would be a coin toss.
         bool in_runs = true;
+        std::size_t count_of_own = count;
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
             slab_type* const s = find(in[begin]);
-            // A pointer that was never handed out: there is no index to free it in.
-            if (s == nullptr) [[unlikely]] {
-                std::abort();
-            }
             ++end;
+            if (s == nullptr) [[unlikely]] {
+                put_elsewhere_slow(in[begin]);
+                --count_of_own;
+                continue;
+            }
             if (in_runs) {
                 while (end != count && s->contains(in[end])) ++end;
                 in_runs = end - begin > 1;
@@ -99,7 +115,7 @@ public:
                 return geometry_.number_at(address(run[i]) - address(s->base));
             });
         }
-        available_ += count;
+        available_ += count_of_own;
     }
 
     /// A growth step: what it obtained from upstream and the set does not own. At first that is the
@@ -144,13 +160,6 @@ public:
             directory_.insert(step.added_);
         }
         enter(std::exchange(step.added_, nullptr));
-    }
-
-    /// Effects: obtains one more slab of `slots` free slots from upstream.
-    /// Throws: as `growth`; no effects then.
-    void grow(slot_number slots) {
-        growth step(*this, slots);
-        complete(step);
     }
 
     /// Effects: takes over slots and a record that lie in memory which stays its provider's.
@@ -214,9 +223,6 @@ public:
         detached.directory.release(upstream_);
     }
 
-    /// Effects: gives back each slab whose slots are all available.
-    void trim() noexcept { give_back(detach_unused()); }
-
     /// Effects: gives back every slab, whoever still uses its slots.
     void release() noexcept {
         while (slabs_ != nullptr) {
@@ -236,6 +242,12 @@ public:
 private:
     // So many are looked through faster than they are hashed.
     static constexpr std::size_t slabs_without_directory = 4;
+
+    [[gnu::cold, gnu::noinline]] void put_elsewhere_slow(void* slot) noexcept {
+        if (others_ != nullptr && others_->take_back(slot, geometry_)) return;
+        // A pointer that was never handed out: there is no index to free it in.
+        std::abort();
+    }
 
     slab_type* find(const void* p) const noexcept {
         if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));
@@ -269,6 +281,7 @@ private:
     std::size_t available_ = 0;
     slot_geometry geometry_;
     std::pmr::memory_resource* upstream_;
+    other_owners* others_;
     bool pre_initialize_;
     bool adopted_ = false;
 };

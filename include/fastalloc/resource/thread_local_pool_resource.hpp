@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/config.hpp>
+#include <fastalloc/detail/machine.hpp>
+#include <fastalloc/detail/thread_exit_hook.hpp>
+#include <fastalloc/detail/thread_number.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/resource/atomic_larger_blocks.hpp>
+#include <fastalloc/resource/class_list.hpp>
+#include <fastalloc/resource/class_plan.hpp>
+#include <fastalloc/resource/growing_pool_resource.hpp>
+#include <fastalloc/resource/pool_resource_interface.hpp>
+#include <fastalloc/storage/per_thread.hpp>
+#include <fastalloc/storage/upstream_block.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <memory_resource>
+#include <mutex>
+#include <new>
+#include <span>
+#include <utility>
+
+namespace fastalloc {
+
+/// One resource for everybody, in which each thread has pools of its own: what one thread does costs and
+/// disturbs no other. There is no atomic read-modify-write, no lock and no shared cache line on the way.
+///
+/// A block must be given back by the thread that allocated it. When a thread has ended, its blocks stay
+/// valid, and one thread that knows of the end may give them back. Its pools stay in the resource;
+/// the next thread that comes takes them over, once all their blocks are back.
+///
+/// Upstream must be made for several threads.
+///
+/// Thread safety: full, under these rules, but for `release()` and the destructor, which no other thread
+/// may be inside of, or come after without being told. Equality: identity.
+template <class Index = bitmap_index>
+class basic_thread_local_pool_resource
+    : public detail::pool_resource_interface<basic_thread_local_pool_resource<Index>> {
+public:
+    /// Effects: one class for each thread, as configured. Throws: `invalid_configuration` if it has
+    /// no slot size.
+    explicit basic_thread_local_pool_resource(const pool_config& config)
+        : basic_thread_local_pool_resource(config, std::pmr::get_default_resource()) {}
+
+    basic_thread_local_pool_resource(const pool_config& config, std::pmr::memory_resource* upstream)
+        : basic_thread_local_pool_resource(std::span(&config, 1), upstream) {}
+
+    /// Effects: for each thread a class for each of `classes`. Throws: `invalid_configuration` if
+    /// there is none, one has no slot size, or two are alike.
+    template <detail::class_list Classes>
+    explicit basic_thread_local_pool_resource(const Classes& classes)
+        : basic_thread_local_pool_resource(classes, std::pmr::get_default_resource()) {}
+
+    template <detail::class_list Classes>
+    basic_thread_local_pool_resource(const Classes& classes, std::pmr::memory_resource* upstream)
+        : plan_(std::span<const pool_config>(classes)), upstream_(upstream) {}
+
+    /// As `std::pmr::unsynchronized_pool_resource`.
+    basic_thread_local_pool_resource() noexcept
+        : basic_thread_local_pool_resource(std::pmr::pool_options{}) {}
+
+    explicit basic_thread_local_pool_resource(std::pmr::memory_resource* upstream) noexcept
+        : basic_thread_local_pool_resource(std::pmr::pool_options{}, upstream) {}
+
+    explicit basic_thread_local_pool_resource(const std::pmr::pool_options& options) noexcept
+        : basic_thread_local_pool_resource(options, std::pmr::get_default_resource()) {}
+
+    basic_thread_local_pool_resource(const std::pmr::pool_options& options,
+                                     std::pmr::memory_resource* upstream) noexcept
+        : plan_(options), upstream_(upstream) {}
+
+    ~basic_thread_local_pool_resource() override { release(); }
+
+    /// Returns: as `growing_pool_resource::options`.
+    std::pmr::pool_options options() const noexcept { return plan_.options(); }
+
+    // Caps, and all that these say, are those of the calling thread.
+
+    std::size_t capacity() const noexcept {
+        return of_mine([](const pools_of_thread& mine) { return mine.capacity(); });
+    }
+
+    std::size_t available() const noexcept {
+        return of_mine([](const pools_of_thread& mine) { return mine.available(); });
+    }
+
+    /// Slots that are with users. Blocks of threads that ended, which the caller gave back lately, may
+    /// count as its own free slots.
+    std::size_t in_use() const noexcept { return capacity() - std::min(capacity(), available()); }
+
+    std::size_t growth_count() const noexcept {
+        return of_mine([](const pools_of_thread& mine) { return mine.growth_count(); });
+    }
+
+    /// Whether `p` points into a slot of any thread, free or not. Complexity: linear in the number of
+    /// classes and threads.
+    bool owns(const void* p) const noexcept;
+
+    /// Where each thread's memory comes from.
+    std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
+
+    /// Effects: gives back all memory of all threads, whoever still uses it. The resource is as it was
+    /// made. Preconditions: no other thread is inside. Complexity: linear in the number of slabs.
+    void release() noexcept;
+
+    /// Effects: empties the magazines of the caller and of threads that ended, and gives back each of
+    /// their slabs that holds no live block. Complexity: linear in the number of slabs.
+    void trim() noexcept;
+
+private:
+    friend detail::pool_resource_interface<basic_thread_local_pool_resource>;
+
+    /// The pools of one thread.
+    class pools_of_thread final : public basic_growing_pool_resource<Index>,
+                                  public detail::thread_exit_hook {
+        using base = basic_growing_pool_resource<Index>;
+
+    public:
+        explicit pools_of_thread(basic_thread_local_pool_resource* owner)
+            : base(owner->plan_, owner->upstream_, &owner->others_), owner_(owner) {}
+
+        using base::flush;
+        using base::give_back_slow;
+        using base::obtain_slow;
+        using base::pool_at_once;
+        using base::pool_by_search;
+        using base::throw_refused;
+        using typename base::pool_type;
+
+        bool owns_locked(const void* p) noexcept {
+            const std::lock_guard guard(books_lock_);
+            return this->owns(p);
+        }
+
+        /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no thread
+        /// has these pools.
+        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept {
+            const std::lock_guard guard(books_lock_);
+            if (!this->owns(slot)) return false;
+            this->deallocate(slot, geometry.slot_size(), geometry.alignment());
+            return true;
+        }
+
+        enum class possession {
+            of_its_thread,
+            left,     // the thread has ended: a new one may adopt them
+            trimmed,  // left, and another thread is about to trim them
+        };
+
+        pools_of_thread* next = nullptr;  // in the list of all
+        possession whose = possession::of_its_thread;
+
+    private:
+        std::mutex* books_lock() noexcept override { return &books_lock_; }
+
+        void* allocate_larger_slow(std::size_t bytes, std::size_t alignment) override {
+            return owner_->larger_.allocate(*owner_->upstream_, bytes, alignment);
+        }
+
+        void deallocate_larger_slow(void* p, std::size_t bytes,
+                                    std::size_t alignment) noexcept override {
+            owner_->larger_.deallocate(*owner_->upstream_, p, bytes, alignment);
+        }
+
+        void thread_ends() noexcept override {
+            this->flush();
+            const std::lock_guard guard(owner_->lock_);
+            whose = possession::left;
+            owner_->by_thread_.set_mine(nullptr);
+        }
+
+        basic_thread_local_pool_resource* owner_;
+        std::mutex books_lock_;  // also the slots, once the thread has ended; taken after lock_
+    };
+
+    using pool_type = typename pools_of_thread::pool_type;
+
+    /// The pools of threads that ended, whose blocks others give back.
+    class others final : public detail::other_owners {
+    public:
+        explicit others(basic_thread_local_pool_resource* owner) noexcept : owner_(owner) {}
+
+        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept override;
+
+    private:
+        basic_thread_local_pool_resource* owner_;
+    };
+
+    template <class F>
+    std::size_t of_mine(F f) const noexcept {
+        const pools_of_thread* const mine = by_thread_.mine();
+        return mine == nullptr ? 0 : f(*mine);
+    }
+
+    template <class Can>
+    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+        const pools_of_thread* const mine = by_thread_.mine();
+        return mine == nullptr ? nullptr : mine->pool_at_once(bytes, alignment, can);
+    }
+
+    pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {
+        const pools_of_thread* const mine = by_thread_.mine();
+        return mine == nullptr ? nullptr : mine->pool_by_search(bytes, alignment);
+    }
+
+    [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
+    [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
+    [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
+                                                     std::size_t alignment) noexcept;
+    pools_of_thread* new_pools_slow();
+    pools_of_thread* adopt_slow() noexcept;
+
+    static constexpr std::size_t pools_bytes =
+        detail::round_up(sizeof(pools_of_thread), detail::cache_line);
+
+    detail::per_thread<pools_of_thread> by_thread_;
+    detail::class_plan plan_;
+    std::pmr::memory_resource* upstream_;
+    others others_{this};
+    mutable std::mutex lock_;         // all_, and whose each of them is
+    pools_of_thread* all_ = nullptr;  // the youngest first
+    detail::atomic_larger_blocks<std::atomic> larger_;
+};
+
+using thread_local_pool_resource = basic_thread_local_pool_resource<>;
+
+template <class Index>
+bool basic_thread_local_pool_resource<Index>::owns(const void* p) const noexcept {
+    const std::lock_guard guard(lock_);
+    pools_of_thread* pools = all_;
+    while (pools != nullptr && !pools->owns_locked(p)) pools = pools->next;
+    return pools != nullptr;
+}
+
+template <class Index>
+void* basic_thread_local_pool_resource<Index>::obtain_slow(std::size_t bytes,
+                                                           std::size_t alignment) {
+    pools_of_thread* mine = by_thread_.mine();
+    if (mine == nullptr) mine = new_pools_slow();
+    if (pool_type* const pool = mine->pool_by_search(bytes, alignment)) {
+        if (!pool->empty()) return pool->take();
+    }
+    return mine->obtain_slow(bytes, alignment);
+}
+
+template <class Index>
+void basic_thread_local_pool_resource<Index>::throw_refused(std::size_t bytes,
+                                                            std::size_t alignment) const {
+    by_thread_.mine()->throw_refused(bytes, alignment);
+}
+
+template <class Index>
+void basic_thread_local_pool_resource<Index>::give_back_slow(void* p, std::size_t bytes,
+                                                             std::size_t alignment) noexcept {
+    pools_of_thread* const mine = by_thread_.mine();
+    if (mine != nullptr) return mine->give_back_slow(p, bytes, alignment);
+    // A thread without pools gives back what one that ended had allocated.
+    const detail::class_map classes = plan_.map();
+    const std::size_t index = classes.class_of(bytes, alignment);
+    if (index == detail::class_map::no_class) {
+        larger_.deallocate(*upstream_, p, bytes, alignment);
+    } else if (!others_.take_back(p, plan_.geometry_of(index))) {
+        std::abort();
+    }
+}
+
+template <class Index>
+typename basic_thread_local_pool_resource<Index>::pools_of_thread*
+basic_thread_local_pool_resource<Index>::new_pools_slow() {
+    const detail::thread_number number = detail::thread_number::assign();
+    if (number.is_nobodys() || !by_thread_.try_reserve(number, *upstream_)) {
+        detail::throw_bad_alloc();
+    }
+    pools_of_thread* mine = adopt_slow();
+    if (mine == nullptr) {
+        detail::upstream_block memory(upstream_, pools_bytes, detail::cache_line);
+        mine = ::new (memory.start()) pools_of_thread(this);
+        memory.disown();
+        const std::lock_guard guard(lock_);
+        mine->next = std::exchange(all_, mine);
+    }
+    mine->arm();
+    by_thread_.set_mine(mine);
+    return mine;
+}
+
+// Returns: the pools of a thread that ended, if none of their blocks is live.
+template <class Index>
+typename basic_thread_local_pool_resource<Index>::pools_of_thread*
+basic_thread_local_pool_resource<Index>::adopt_slow() noexcept {
+    const std::lock_guard guard(lock_);
+    pools_of_thread* pools = all_;
+    const auto may_adopt = [](const pools_of_thread& p) {
+        return p.whose == pools_of_thread::possession::left && p.in_use() == 0;
+    };
+    while (pools != nullptr && !may_adopt(*pools)) pools = pools->next;
+    if (pools != nullptr) pools->whose = pools_of_thread::possession::of_its_thread;
+    return pools;
+}
+
+template <class Index>
+bool basic_thread_local_pool_resource<Index>::others::take_back(
+    void* slot, const detail::slot_geometry& geometry) noexcept {
+    const std::lock_guard guard(owner_->lock_);
+    for (pools_of_thread* pools = owner_->all_; pools != nullptr; pools = pools->next) {
+        if (pools->whose == pools_of_thread::possession::of_its_thread) continue;
+        if (pools->take_back(slot, geometry)) return true;
+    }
+    return false;
+}
+
+template <class Index>
+void basic_thread_local_pool_resource<Index>::release() noexcept {
+    while (all_ != nullptr) {
+        pools_of_thread* const pools = all_;
+        pools->disarm();
+        all_ = pools->next;
+        std::destroy_at(pools);
+        upstream_->deallocate(pools, pools_bytes, detail::cache_line);
+    }
+    by_thread_.release(*upstream_);
+    larger_.release(*upstream_);
+}
+
+template <class Index>
+void basic_thread_local_pool_resource<Index>::trim() noexcept {
+    using possession = typename pools_of_thread::possession;
+    if (pools_of_thread* const mine = by_thread_.mine()) {
+        mine->flush();
+        mine->trim();
+    }
+    // Trimming calls upstream, so the lock is given up for that.
+    std::unique_lock guard(lock_);
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        if (pools->whose != possession::left) continue;
+        pools->whose = possession::trimmed;
+        guard.unlock();
+        pools->trim();
+        guard.lock();
+        pools->whose = possession::left;
+    }
+}
+
+extern template class FASTALLOC_EXPORT basic_thread_local_pool_resource<bitmap_index>;
+extern template class FASTALLOC_EXPORT basic_thread_local_pool_resource<free_list_index>;
+extern template class FASTALLOC_EXPORT basic_thread_local_pool_resource<stack_index>;
+
+}  // namespace fastalloc

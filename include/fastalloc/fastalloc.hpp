@@ -27,4 +27,5 @@
 #include <fastalloc/resource/thread_local_pool_resource.hpp>
 
 // Allocators: the same pools for containers that name their allocator's type.
+#include <fastalloc/allocator/allocator.hpp>
 #include <fastalloc/allocator/resource_allocator.hpp>

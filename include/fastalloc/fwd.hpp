@@ -44,6 +44,8 @@ using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index
 using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index>;
 using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic>;
 
+template <class T>
+class allocator;
 template <class T, class Resource>
 class resource_allocator;
 

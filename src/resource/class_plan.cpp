@@ -9,17 +9,6 @@ namespace fastalloc::detail {
 
 namespace {
 
-std::pmr::pool_options resolved(const std::pmr::pool_options& options) noexcept {
-    constexpr std::size_t default_blocks = std::size_t{1} << 14;
-    constexpr std::size_t most_blocks = std::size_t{1} << 19;
-    constexpr std::size_t default_size = 4096;
-    const std::size_t blocks = options.max_blocks_per_chunk;
-    const std::size_t size = options.largest_required_pool_block;
-    const std::size_t bounded = std::min(size == 0 ? default_size : size, natural::largest_size);
-    return {std::min(blocks == 0 ? default_blocks : blocks, most_blocks),
-            natural::slot_size(natural::class_of(bounded - 1))};
-}
-
 slot_number configured_slab(const pool_config& config, std::size_t capacity) {
     if (capacity == 0) return static_cast<slot_number>(config.capacity());
     const std::size_t cap = config.max_capacity().value_or(size_max);
@@ -45,11 +34,6 @@ slot_number drop_in_slab(std::size_t slot_size, std::size_t capacity, std::size_
 }
 
 }  // namespace
-
-class_plan::class_plan(const std::pmr::pool_options& options) noexcept
-    : natural_limit_(resolved(options).largest_required_pool_block),
-      options_(resolved(options)),
-      larger_requests_(fastalloc::larger_requests::to_upstream) {}
 
 class_plan::class_plan(std::span<const pool_config> classes)
     : configs_(in_routing_order(classes)),

@@ -65,14 +65,14 @@ public:
     /// As `std::pmr::synchronized_pool_resource`.
     basic_shared_pool_resource() noexcept : basic_shared_pool_resource(std::pmr::pool_options{}) {}
 
-    explicit basic_shared_pool_resource(std::pmr::memory_resource* upstream) noexcept
+    constexpr explicit basic_shared_pool_resource(std::pmr::memory_resource* upstream) noexcept
         : basic_shared_pool_resource(std::pmr::pool_options{}, upstream) {}
 
     explicit basic_shared_pool_resource(const std::pmr::pool_options& options) noexcept
         : basic_shared_pool_resource(options, std::pmr::get_default_resource()) {}
 
-    basic_shared_pool_resource(const std::pmr::pool_options& options,
-                               std::pmr::memory_resource* upstream) noexcept
+    constexpr basic_shared_pool_resource(const std::pmr::pool_options& options,
+                                         std::pmr::memory_resource* upstream) noexcept
         : plan_(options), upstream_(upstream) {}
 
     ~basic_shared_pool_resource() override { release(); }

@@ -6,6 +6,7 @@
 #include <fastalloc/resource/size_classes.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory_resource>
 #include <span>
@@ -18,7 +19,10 @@ namespace fastalloc::detail {
 class class_plan {
 public:
     /// The plan of a drop-in resource.
-    FASTALLOC_EXPORT explicit class_plan(const std::pmr::pool_options& options) noexcept;
+    constexpr explicit class_plan(const std::pmr::pool_options& options) noexcept
+        : options_(resolved(options)),
+          natural_limit_(options_.largest_required_pool_block),
+          larger_requests_(fastalloc::larger_requests::to_upstream) {}
 
     /// Throws: `invalid_configuration` if there is no class, one has no slot size, two are alike, or
     /// they contradict each other on larger requests.
@@ -49,10 +53,23 @@ public:
 private:
     bool is_drop_in() const noexcept { return configs_.empty(); }
 
+    static constexpr std::pmr::pool_options resolved(
+        const std::pmr::pool_options& options) noexcept {
+        constexpr std::size_t default_blocks = std::size_t{1} << 14;
+        constexpr std::size_t most_blocks = std::size_t{1} << 19;
+        constexpr std::size_t default_size = 4096;
+        const std::size_t blocks = options.max_blocks_per_chunk;
+        const std::size_t size = options.largest_required_pool_block;
+        const std::size_t bounded =
+            std::min(size == 0 ? default_size : size, natural::largest_size);
+        return {std::min(blocks == 0 ? default_blocks : blocks, most_blocks),
+                natural::slot_size(natural::class_of(bounded - 1))};
+    }
+
     std::vector<pool_config> configs_;  // in routing order; empty: a drop-in resource
     std::vector<size_class> listed_;
-    std::size_t natural_limit_ = 0;  // bytes
     std::pmr::pool_options options_;
+    std::size_t natural_limit_ = 0;  // bytes
     fastalloc::larger_requests larger_requests_;
 };
 

@@ -15,7 +15,7 @@ namespace detail {
 /// An upstream that any number of threads may be inside of.
 class thread_safe_upstream {
 public:
-    explicit thread_safe_upstream(std::pmr::memory_resource* upstream) noexcept
+    constexpr explicit thread_safe_upstream(std::pmr::memory_resource* upstream) noexcept
         : upstream_(upstream) {}
 
     std::pmr::memory_resource* resource() const noexcept { return upstream_; }

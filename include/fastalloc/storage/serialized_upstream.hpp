@@ -10,7 +10,7 @@ namespace fastalloc::detail {
 /// Lets one thread at a time into upstream, which need not be made for several.
 class serialized_upstream final : public std::pmr::memory_resource {
 public:
-    explicit serialized_upstream(std::pmr::memory_resource* upstream) noexcept
+    constexpr explicit serialized_upstream(std::pmr::memory_resource* upstream) noexcept
         : upstream_(upstream) {}
 
     /// What to call instead of the original.

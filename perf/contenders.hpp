@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <memory_resource>
 #include <new>
+#include <string_view>
 #include <type_traits>
 
 #ifdef FASTALLOC_PERF_BOOST
+#include <boost/container/pmr/synchronized_pool_resource.hpp>
 #include <boost/container/pmr/unsynchronized_pool_resource.hpp>
 #endif
 #ifdef FASTALLOC_PERF_FOONATHAN
@@ -39,16 +42,41 @@ class floor final : public std::pmr::memory_resource {
 /// Stands for `std::pmr::new_delete_resource()`.
 struct new_delete {};
 
+/// `malloc` and `free`, with less on the way than `std::pmr::new_delete_resource()`, which asks for
+/// every alignment by name.
+class process_malloc final : public std::pmr::memory_resource {
+public:
+    /// Whose it is: "glibc", unless the command line names one that was preloaded.
+    static std::string_view library;
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        void* const p = alignment <= alignof(std::max_align_t)
+                            ? std::malloc(bytes)
+                            : std::aligned_alloc(alignment, (bytes + alignment - 1) & -alignment);
+        if (p == nullptr) [[unlikely]]
+            throw std::bad_alloc();
+        return p;
+    }
+
+    void do_deallocate(void* p, std::size_t, std::size_t) override { std::free(p); }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+};
+
 #ifdef FASTALLOC_PERF_BOOST
 /// Without a second virtual call on the way from std::pmr to Boost.
-class boost_pool final : public std::pmr::memory_resource {
-    struct pool : boost::container::pmr::unsynchronized_pool_resource {
+template <class Pool>
+class boost_resource final : public std::pmr::memory_resource {
+    struct pool : Pool {
         void* take(std::size_t bytes, std::size_t alignment) {
-            return unsynchronized_pool_resource::do_allocate(bytes, alignment);
+            return Pool::do_allocate(bytes, alignment);
         }
 
         void put(void* p, std::size_t bytes, std::size_t alignment) {
-            unsynchronized_pool_resource::do_deallocate(p, bytes, alignment);
+            Pool::do_deallocate(p, bytes, alignment);
         }
     };
 
@@ -66,6 +94,9 @@ class boost_pool final : public std::pmr::memory_resource {
 
     pool pool_;
 };
+
+using boost_pool = boost_resource<boost::container::pmr::unsynchronized_pool_resource>;
+using boost_synchronized_pool = boost_resource<boost::container::pmr::synchronized_pool_resource>;
 #endif
 
 #ifdef FASTALLOC_PERF_FOONATHAN
@@ -111,41 +142,41 @@ using foonathan_log2 = foonathan_pools<foonathan::memory::log2_buckets, 4096, 16
 using foonathan_identity = foonathan_pools<foonathan::memory::identity_buckets, 1024, 4 << 20>;
 #endif
 
-/// Found at run time: a program that links mimalloc has no other malloc to compare with.
-struct mimalloc_library {
+/// A malloc that is found at run time: a program that links mimalloc has no other malloc to compare
+/// with.
+struct malloc_library {
     void* (*allocate)(std::size_t bytes) = nullptr;
     void* (*allocate_aligned)(std::size_t bytes, std::size_t alignment) = nullptr;
     void (*free)(void* p) = nullptr;
 
-    /// The library, or nulls and a word on stderr.
-    static mimalloc_library load();
-
-    static const mimalloc_library instance;
+    /// Nulls where a library is missing.
+    static const malloc_library mimalloc, tbb;
 };
 
-class mimalloc final : public std::pmr::memory_resource {
+template <const malloc_library& Library>
+class library_malloc final : public std::pmr::memory_resource {
 public:
-    static bool is_available() { return mimalloc_library::instance.allocate != nullptr; }
+    static bool is_available() { return Library.allocate != nullptr; }
 
 private:
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        const auto& library = mimalloc_library::instance;
         void* const p = alignment <= alignof(std::max_align_t)
-                            ? library.allocate(bytes)
-                            : library.allocate_aligned(bytes, alignment);
+                            ? Library.allocate(bytes)
+                            : Library.allocate_aligned(bytes, alignment);
         if (p == nullptr) [[unlikely]]
             throw std::bad_alloc();
         return p;
     }
 
-    void do_deallocate(void* p, std::size_t, std::size_t) override {
-        mimalloc_library::instance.free(p);
-    }
+    void do_deallocate(void* p, std::size_t, std::size_t) override { Library.free(p); }
 
     bool do_is_equal(const memory_resource& other) const noexcept override {
         return this == &other;
     }
 };
+
+using mimalloc = library_malloc<malloc_library::mimalloc>;
+using tbb_malloc = library_malloc<malloc_library::tbb>;
 
 // The doors.
 
@@ -200,6 +231,19 @@ private:
     Resource resource_;
 };
 
+/// By way of an allocator that is the same in the whole process.
+template <label Name, template <class> class Allocator>
+class through_process {
+public:
+    using resource_type = void;
+    static constexpr const char* name = Name.text;
+
+    template <class T>
+    Allocator<T> allocator() {
+        return {};
+    }
+};
+
 // The contenders.
 
 template <class... Contenders>
@@ -221,5 +265,22 @@ using contenders =
                    through_pointer<"mimalloc", mimalloc>,
                    through_pointer<"fastalloc", fastalloc::growing_pool_resource>,
                    through_type<"fastalloc_static", fastalloc::growing_pool_resource>>;
+
+/// What several threads may use at once.
+using shared_contenders =
+    contender_list<through_pointer<"new_delete", new_delete>,
+                   through_pointer<"malloc", process_malloc>,
+                   through_pointer<"libstdc++_synchronized", std::pmr::synchronized_pool_resource>,
+#ifdef FASTALLOC_PERF_BOOST
+                   through_pointer<"boost_synchronized", boost_synchronized_pool>,
+#endif
+                   through_pointer<"mimalloc", mimalloc>, through_pointer<"tbb", tbb_malloc>,
+                   through_pointer<"fastalloc_synchronized", fastalloc::synchronized_pool_resource>,
+                   through_pointer<"fastalloc_lock_free", fastalloc::lock_free_pool_resource>,
+                   through_process<"fastalloc_allocator", fastalloc::allocator>>;
+
+/// What one thread may use, as the mark for what it costs that others might come.
+using with_growing =
+    contender_list<through_pointer<"fastalloc_growing", fastalloc::growing_pool_resource>>;
 
 }  // namespace perf

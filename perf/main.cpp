@@ -3,33 +3,12 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
-#include <type_traits>
 
 namespace perf {
-
-const mimalloc_library mimalloc_library::instance = load();
-
-mimalloc_library mimalloc_library::load() {
-    constexpr const char* file = "libmimalloc.so.2";
-    void* const handle = dlopen(file, RTLD_LOCAL | RTLD_NOW);
-    mimalloc_library result;
-    if (handle == nullptr) {
-        std::fprintf(stderr, "perf: no mimalloc rows: %s\n", dlerror());
-        return result;
-    }
-    const auto find = [handle](auto& function, const char* name) {
-        function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
-    };
-    find(result.allocate, "mi_malloc");
-    find(result.allocate_aligned, "mi_malloc_aligned");
-    find(result.free, "mi_free");
-    if (result.allocate_aligned != nullptr && result.free != nullptr) return result;
-    std::fprintf(stderr, "perf: no mimalloc rows: %s is something else\n", file);
-    return {};
-}
 
 namespace {
 
@@ -44,10 +23,39 @@ bool comes_from(const char* function, std::string_view library) {
     return false;
 }
 
-/// Another malloc would be measured under the name of glibc's, and feed every pool.
-bool malloc_is_that_of_glibc() {
-    return comes_from("malloc", "libc.so") && comes_from("free", "libc.so") &&
-           comes_from("_Znwm", "libstdc++.so") && comes_from("_ZdlPv", "libstdc++.so");
+/// A malloc that the process may use, and the libraries that it is in.
+struct known_malloc {
+    std::string_view name, of_c, of_cpp;
+};
+
+constexpr known_malloc known_mallocs[] = {
+    {"glibc", "libc.so", "libstdc++.so"},
+    {"jemalloc", "libjemalloc.so", "libjemalloc.so"},
+    {"tcmalloc", "libtcmalloc", "libtcmalloc"},
+};
+
+/// Another malloc would be measured under this one's name, and feed every pool.
+bool is_used(const known_malloc& malloc) {
+    return comes_from("malloc", malloc.of_c) && comes_from("free", malloc.of_c) &&
+           comes_from("_Znwm", malloc.of_cpp) && comes_from("_ZdlPv", malloc.of_cpp);
+}
+
+/// Effects: takes `--malloc=NAME` from the arguments. Returns: whether the process uses that
+/// malloc, or glibc's if none is named.
+bool malloc_is_as_named(int& argc, char** argv) {
+    constexpr std::string_view option = "--malloc=";
+    const auto is_option = [](const char* text) {
+        return std::string_view(text).starts_with(option);
+    };
+    const auto found = std::find_if(argv + 1, argv + argc, is_option);
+    if (found != argv + argc) {
+        process_malloc::library = std::string_view(*found).substr(option.size());
+        std::copy(found + 1, argv + argc + 1, found);
+        --argc;
+    }
+    return std::any_of(std::begin(known_mallocs), std::end(known_mallocs), [](const auto& known) {
+        return known.name == process_malloc::library && is_used(known);
+    });
 }
 
 }  // namespace
@@ -55,8 +63,9 @@ bool malloc_is_that_of_glibc() {
 }  // namespace perf
 
 int main(int argc, char** argv) {
-    if (!perf::malloc_is_that_of_glibc()) {
-        std::fputs("perf: refused: malloc or operator new has been replaced\n", stderr);
+    if (!perf::malloc_is_as_named(argc, argv)) {
+        std::fprintf(stderr, "perf: refused: malloc or operator new is not that of %s\n",
+                     perf::process_malloc::library.data());
         return EXIT_FAILURE;
     }
     perf::add_rows();

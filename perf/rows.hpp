@@ -14,6 +14,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace perf {
@@ -21,17 +22,31 @@ namespace perf {
 /// Each program's own: registers its rows.
 void add_rows();
 
-template <class Contender, class Workload>
-void add_cell(const std::string& row, Workload workload) {
+/// The contender's name in this process; empty if it is not measured there.
+template <class Contender>
+std::string name_here() {
     using resource = typename Contender::resource_type;
     if constexpr (requires { resource::is_available(); }) {
-        if (!resource::is_available()) return;
+        if (!resource::is_available()) return {};
     }
-    benchmark::RegisterBenchmark((row + '/' + Contender::name).c_str(),
-                                 [workload](benchmark::State& state) {
-                                     Contender contender;
-                                     workload(state, contender);
-                                 });
+    const std::string malloc(process_malloc::library);
+    if (malloc == "glibc") return Contender::name;
+    // A preloaded malloc feeds all the others too, and they are measured without it.
+    if (std::is_same_v<resource, process_malloc>) return malloc;
+    if (std::is_same_v<resource, new_delete>) return malloc + "_new_delete";
+    return {};
+}
+
+template <class Contender, class Workload>
+void add_cell(const std::string& row, Workload workload) {
+    const std::string name = name_here<Contender>();
+    if (name.empty()) return;
+    auto* const cell = benchmark::RegisterBenchmark((row + '/' + name).c_str(),
+                                                    [workload](benchmark::State& state) {
+                                                        Contender contender;
+                                                        workload(state, contender);
+                                                    });
+    if constexpr (requires { Workload::sets_time; }) cell->UseManualTime();
 }
 
 template <class Workload, class... Contenders>
@@ -92,9 +107,10 @@ inline numbers shuffled(std::uint32_t n) {
     return result;
 }
 
-/// `count` numbers below `limit`.
-inline numbers random_below(std::uint32_t limit, std::size_t count) {
-    std::mt19937 random;
+/// `count` numbers below `limit`, others for another `seed`.
+inline numbers random_below(std::uint32_t limit, std::size_t count,
+                            std::size_t seed = std::mt19937::default_seed) {
+    std::mt19937 random(static_cast<std::mt19937::result_type>(seed));
     std::uniform_int_distribution<std::uint32_t> distribution(0, limit - 1);
     numbers result(count);
     for (auto& n : result) n = distribution(random);

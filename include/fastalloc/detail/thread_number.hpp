@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fastalloc/detail/doubling_place.hpp>
 #include <fastalloc/detail/export.hpp>
 
 #include <cstdint>
@@ -12,16 +11,14 @@ namespace fastalloc::detail {
 /// next thread with that number takes over: the end of the one happens before the start of the other.
 class thread_number {
 public:
-    /// The number as a place in a table that every thread has an entry in.
-    using place_type = doubling_place<16>;
-    static constexpr std::uint32_t segments = 13;
-    static constexpr std::uint32_t count = place_type::first_of(segments);
+    /// How many there are.
+    static constexpr std::uint32_t count = 1u << 16;
 
     /// Nobody's: no thread has it.
     constexpr thread_number() = default;
 
     /// Preconditions: `value < count`.
-    constexpr explicit thread_number(std::uint32_t value) noexcept : place_(value) {}
+    constexpr explicit thread_number(std::uint32_t value) noexcept : value_(value) {}
 
     /// Returns: the calling thread's; nobody's if it was not assigned one.
     static thread_number mine() noexcept;
@@ -39,14 +36,12 @@ public:
 
     FASTALLOC_EXPORT void give_up() const noexcept;
 
-    bool is_nobodys() const noexcept { return value() == 0; }
+    bool is_nobodys() const noexcept { return value_ == 0; }
 
-    std::uint32_t value() const noexcept { return place_.number(); }
-
-    place_type place() const noexcept { return place_; }
+    std::uint32_t value() const noexcept { return value_; }
 
 private:
-    place_type place_;
+    std::uint32_t value_ = 0;
 };
 
 /// A word that is there from a thread's first instruction to its last, and found without a call, also

@@ -80,9 +80,9 @@ protected:
 
     // What `pool_resource_interface` asks for.
 
-    template <class Can>
-    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
-        return router_.template at_once<MayBeDropIn>(bytes, alignment, can);
+    template <class Act, class Otherwise>
+    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
+        return router_.template at_once<MayBeDropIn>(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

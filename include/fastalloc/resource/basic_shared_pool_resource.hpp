@@ -142,13 +142,13 @@ private:
 
     using shelves = std::atomic<shelf*>;
 
-    template <class Can>
-    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+    template <class Act, class Otherwise>
+    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
         const row* const mine = rows_.mine();
         if (mine == nullptr) [[unlikely]] {
-            return nullptr;
+            return otherwise();
         }
-        return mine->router.template at_once<true>(bytes, alignment, can);
+        return mine->router.template at_once<true>(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

@@ -10,7 +10,7 @@
 namespace fastalloc::detail {
 
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
-/// - `pool_at_once(bytes, alignment, can)`: a pool that `can` serve the request at once; or null;
+/// - `at_once(bytes, alignment, act, otherwise)`: as `pool_router`'s;
 /// - `pool_by_search(bytes, alignment)`: the request's pool; null if it fits none, or none is there;
 /// - `obtain_slow(bytes, alignment)`: storage; null if the request is refused or its pool exhausted,
 ///   and `throw_refused(bytes, alignment)`, which says so;
@@ -34,8 +34,8 @@ public:
     /// Complexity: constant, except when growing.
     [[nodiscard]] void* allocate(std::size_t bytes,
                                  std::size_t alignment = alignof(std::max_align_t)) {
-        if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return allocate_by_search(bytes, alignment);
+        return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
+                              [&] { return allocate_by_search(bytes, alignment); });
     }
 
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
@@ -44,16 +44,16 @@ public:
     /// Complexity: constant.
     void deallocate(void* p, std::size_t bytes,
                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        if (auto* const pool = self().pool_at_once(bytes, alignment, can_put)) return pool->put(p);
-        deallocate_by_search(p, bytes, alignment);
+        self().at_once(bytes, alignment, typename Derived::pool_type::put_at_once(p),
+                       [&] { deallocate_by_search(p, bytes, alignment); });
     }
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
     /// throws nothing on the way.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        if (auto* const pool = self().pool_at_once(bytes, alignment, can_take)) return pool->take();
-        return try_allocate_slow(bytes, alignment);
+        return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
+                              [&] { return try_allocate_slow(bytes, alignment); });
     }
 
     /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
@@ -99,9 +99,6 @@ private:
 
         ~batch_guard() { resource->deallocate_batch(done, bytes, alignment); }
     };
-
-    static constexpr auto can_take = [](const auto& pool) { return !pool.empty(); };
-    static constexpr auto can_put = [](const auto& pool) { return !pool.full(); };
 
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
 

@@ -29,23 +29,23 @@ public:
 
     const class_map& classes() const noexcept { return classes_; }
 
-    /// Returns: the pool of the request, if it takes no search to find it and it `can` do it at once;
-    /// else null. Zero bytes have a key that no class holds, and the search sees to them.
-    template <bool MayBeNatural, class Can>
-    Pool* at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+    /// Returns: `act(pool)` for the pool of the request, if it takes no search to find it and it
+    /// `act.can(pool)` at once; else `otherwise()`. Zero bytes have a key that no class holds, and the
+    /// search sees to them.
+    template <bool MayBeNatural, class Act, class Otherwise>
+    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
         const std::size_t key = routing_key(bytes, alignment);
         if constexpr (MayBeNatural) {
-            if (key < natural::largest_size && alignment <= natural::ordinary_alignment)
-                [[likely]] {
+            if (key < natural::tabled_keys && alignment <= natural::ordinary_alignment) [[likely]] {
                 // A pool that is closed, that is empty and full, stands for a class that is not there.
-                Pool* const pool = natural_ + natural::class_of(key);
-                if (can(*pool)) [[likely]] {
-                    return pool;
+                Pool& pool = natural_[natural::class_table[key / 8]];
+                if (act.can(pool)) [[likely]] {
+                    return act(pool);
                 }
             }
         }
-        Pool* const pool = first_.serves(key, alignment) ? pools_ : nullptr;
-        return pool != nullptr && can(*pool) ? pool : nullptr;
+        if (first_.serves(key, alignment) && act.can(*pools_)) return act(*pools_);
+        return otherwise();
     }
 
     /// Returns: the pool of the request; null if it fits no class.

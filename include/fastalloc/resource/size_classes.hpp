@@ -59,7 +59,7 @@ constexpr std::size_t slot_size(std::size_t index) noexcept {
     return (5 + (index - 12) % 4) << (exponent - 2);
 }
 
-inline constexpr std::size_t tabled_keys = 1024;
+inline constexpr std::size_t tabled_keys = 4096;
 
 inline constexpr auto class_table = [] {
     std::array<std::uint8_t, tabled_keys / 8> table{};

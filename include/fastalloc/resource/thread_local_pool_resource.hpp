@@ -124,10 +124,10 @@ private:
         explicit pools_of_thread(basic_thread_local_pool_resource* owner)
             : base(owner->plan_, owner->upstream_, &owner->others_), owner_(owner) {}
 
+        using base::at_once;
         using base::flush;
         using base::give_back_slow;
         using base::obtain_slow;
-        using base::pool_at_once;
         using base::pool_by_search;
         using base::throw_refused;
         using typename base::pool_type;
@@ -197,10 +197,13 @@ private:
         return mine == nullptr ? 0 : f(*mine);
     }
 
-    template <class Can>
-    pool_type* pool_at_once(std::size_t bytes, std::size_t alignment, Can can) const noexcept {
+    template <class Act, class Otherwise>
+    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
         const pools_of_thread* const mine = by_thread_.mine();
-        return mine == nullptr ? nullptr : mine->pool_at_once(bytes, alignment, can);
+        if (mine == nullptr) [[unlikely]] {
+            return otherwise();
+        }
+        return mine->at_once(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

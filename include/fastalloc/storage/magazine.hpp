@@ -26,17 +26,21 @@ struct magazine {
     std::size_t capacity() const noexcept { return static_cast<std::size_t>(high - low); }
 
     /// Preconditions: not empty.
-    void* take() noexcept {
-        void** const last = top - 1;
-        top = last;
-        return *last;
-    }
+    void* take() noexcept { return take_below(top); }
 
     /// Preconditions: not full.
-    void put(void* slot) noexcept {
-        void** const end = top;
-        *end = slot;
-        top = end + 1;
+    void put(void* slot) noexcept { put_at(top, slot); }
+
+    // For callers who have read `top` already.
+
+    void* take_below(void** old_top) noexcept {
+        top = old_top - 1;
+        return old_top[-1];
+    }
+
+    void put_at(void** old_top, void* slot) noexcept {
+        *old_top = slot;
+        top = old_top + 1;
     }
 
     /// Effects: uses the array `[memory, memory + count)` from now on. Preconditions: empty.

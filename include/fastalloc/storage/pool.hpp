@@ -61,6 +61,39 @@ public:
     /// Preconditions: not full; `slot` came from this pool.
     void put(void* slot) noexcept { magazine_.put(slot); }
 
+    /// Takes a slot, where that can be done at once.
+    class take_at_once {
+    public:
+        bool can(const pool& p) noexcept {
+            top_ = p.magazine_.top;
+            return top_ != p.magazine_.low;
+        }
+
+        /// Preconditions: `can(p)` has just said so.
+        void* operator()(pool& p) const noexcept { return p.magazine_.take_below(top_); }
+
+    private:
+        void** top_ = nullptr;
+    };
+
+    /// Puts a slot, where that can be done at once.
+    class put_at_once {
+    public:
+        explicit put_at_once(void* slot) noexcept : slot_(slot) {}
+
+        bool can(const pool& p) noexcept {
+            top_ = p.magazine_.top;
+            return top_ != p.magazine_.high;
+        }
+
+        /// Preconditions: `can(p)` has just said so.
+        void operator()(pool& p) const noexcept { p.magazine_.put_at(top_, slot_); }
+
+    private:
+        void* slot_;
+        void** top_ = nullptr;
+    };
+
     /// Effects: fills half of the magazine, if the reserve has so many free slots.
     /// Preconditions: open and empty.
     void refill_slow() noexcept {

@@ -72,10 +72,15 @@ struct promise<bitmap_index> {
     using model = lowest_first;
 };
 
+template <>
+struct promise<atomic_bitmap_index> {
+    using model = lowest_first;
+};
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("a new index hands its slots out in ascending order", "", stack_index,
-                   free_list_index, bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType index(capacity, &memory);
@@ -98,8 +103,8 @@ TEMPLATE_TEST_CASE("a new index hands its slots out in ascending order", "", sta
     }
 }
 
-TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_index,
-                   bitmap_index) {
+TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_index, bitmap_index,
+                   atomic_bitmap_index) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType index(capacity, &memory);
@@ -133,7 +138,7 @@ TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_
 }
 
 TEMPLATE_TEST_CASE("take_some and put_some do what take and put do", "", stack_index,
-                   free_list_index, bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType at_once(capacity, &memory);
@@ -169,7 +174,8 @@ TEMPLATE_TEST_CASE("take_some and put_some do what take and put do", "", stack_i
     }
 }
 
-TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_index, bitmap_index) {
+TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_index, bitmap_index,
+                   atomic_bitmap_index) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         {
@@ -195,7 +201,7 @@ TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_in
 }
 
 TEMPLATE_TEST_CASE("an index whose memory throws is not made and leaks nothing", "", stack_index,
-                   free_list_index, bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index) {
     for (std::size_t grants = 0;; ++grants) {
         checking_resource memory;
         memory.fail_after(grants);
@@ -213,7 +219,7 @@ TEMPLATE_TEST_CASE("an index whose memory throws is not made and leaks nothing",
 }
 
 TEMPLATE_TEST_CASE("an index has the default resource's memory by default", "", stack_index,
-                   free_list_index, bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index) {
     checking_resource memory;
     std::pmr::memory_resource* const before = std::pmr::set_default_resource(&memory);
     {
@@ -235,6 +241,30 @@ TEST_CASE("bitmap_index takes a bit a slot") {
 
 // Sixteen million slots, all but one of them taken: whoever searches word by word reads 2 MiB each
 // time and does not come to an end.
+TEST_CASE("atomic_bitmap_index announces what is free") {
+    for (const slot_number capacity : {1u, 63u, 64u, 65u, 4'097u, 300'000u}) {
+        atomic_bitmap_index index(capacity);
+        CHECK(index.may_have_free());
+        CHECK(index.announce_all());
+        slot_number taken = 0;
+        while (index.take() != no_slot) ++taken;
+        CHECK(taken == capacity);
+        CHECK_FALSE(index.may_have_free());
+        CHECK_FALSE(index.announce_all());
+        index.put(capacity - 1);
+        CHECK(index.may_have_free());
+        CHECK(index.announce_all());
+        CHECK(index.take() == capacity - 1);
+    }
+}
+
+TEST_CASE("atomic_bitmap_index takes a bit a slot") {
+    for (const slot_number capacity : {1u, 64u, 10'000u, 1'000'000u, no_slot}) {
+        const std::size_t bits = capacity / 8;
+        REQUIRE(atomic_bitmap_index::required_bytes(capacity) <= bits + bits / 60 + 64);
+    }
+}
+
 TEST_CASE("bitmap_index finds the only free slot in constant time") {
     constexpr slot_number capacity = 16'777'216;
     bitmap_index index(capacity);
@@ -368,6 +398,7 @@ static_assert(index_strategy<fifo_index>);
 static_assert(index_strategy<stack_index>);
 static_assert(index_strategy<free_list_index>);
 static_assert(index_strategy<bitmap_index>);
+static_assert(index_strategy<atomic_bitmap_index>);
 static_assert(!index_strategy<without_put>);
 static_assert(!index_strategy<put_may_throw>);
 static_assert(!index_strategy<put_returns_something>);

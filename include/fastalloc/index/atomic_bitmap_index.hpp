@@ -165,9 +165,8 @@ private:
         }
         const bits before =
             wanted == 0 ? seen : words_[w].fetch_and(~wanted, std::memory_order_acquire);
-        bits taken = before & wanted;
-        const auto count = static_cast<slot_number>(std::popcount(taken));
-        for (; taken != 0; taken &= taken - 1) {
+        slot_number count = 0;
+        for (bits taken = before & wanted; taken != 0; taken &= taken - 1, ++count) {
             sink(w * 64 + static_cast<slot_number>(std::countr_zero(taken)));
         }
         if ((before & ~wanted) == 0) retract(w);

@@ -34,7 +34,7 @@ namespace fastalloc {
 /// its number; `trim()`, and a request that finds its class exhausted, empty such rows.
 ///
 /// Memory beside the slots: a row has 32 bytes a class, a pool in use 8 bytes for each of the slots
-/// that its magazine holds, at least 64 and at most 1,024 or 256 KiB of slots.
+/// that its magazine holds, at least 64 and at most 1,024 or 512 KiB of slots.
 ///
 /// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
 /// exhausted while others keep slots. Below 64 no thread keeps any, and none finds it so before it is.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "support/counting_new.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
 namespace {
 
-std::size_t calls = 0;
+std::atomic<std::size_t> calls = 0;
 
 void* counted(std::size_t bytes, std::size_t alignment) noexcept {
-    ++calls;
+    calls.fetch_add(1, std::memory_order_relaxed);
     void* p = nullptr;
     const bool is_absurd = bytes > std::size_t{1} << 40;
     return is_absurd || posix_memalign(&p, alignment, bytes) != 0 ? nullptr : p;

@@ -38,6 +38,7 @@ namespace fastalloc {
 ///
 /// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
 /// exhausted while others keep slots. Below 64 no thread keeps any, and none finds it so before it is.
+/// More than 65,535 threads at a time: those that come last keep none either, of any class.
 ///
 /// Thread safety: full, but for `release()` and the destructor, which no other thread may be inside
 /// of, or come after without being told. Equality: identity.
@@ -134,7 +135,7 @@ private:
     };
 
     /// One class: its depot, and what it takes to open a pool in front of it.
-    struct shelf {
+    struct alignas(detail::cache_line) shelf {
         depot_type depot;
         detail::magazine_limits limits;
         detail::spare<reserve_type> spare_reserve;

@@ -34,7 +34,11 @@ namespace fastalloc {
 /// valid, and one thread that knows of the end may give them back. Its pools stay in the resource;
 /// the next thread that comes takes them over, once all their blocks are back.
 ///
-/// Upstream must be made for several threads.
+/// Upstream must be made for several threads. More than 65,535 threads at a time: those that come last
+/// are refused with `std::bad_alloc`.
+///
+/// A child of `fork()` has the pools of the thread that called it; those of all others stay as they were,
+/// unused.
 ///
 /// Thread safety: full, under these rules, but for `release()` and the destructor, which no other thread
 /// may be inside of, or come after without being told. Equality: identity.

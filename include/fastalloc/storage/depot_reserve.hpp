@@ -65,11 +65,11 @@ public:
     std::size_t largest_magazine_slots() const noexcept { return limits_.largest; }
 
     void** try_magazine(std::size_t slots) noexcept {
-        return static_cast<void**>(try_upstream(*upstream_, slots * sizeof(void*), cache_line));
+        return static_cast<void**>(try_upstream(*upstream_, magazine_bytes(slots), cache_line));
     }
 
     void free_magazine(void** memory, std::size_t slots) noexcept {
-        upstream_->deallocate(memory, slots * sizeof(void*), cache_line);
+        upstream_->deallocate(memory, magazine_bytes(slots), cache_line);
     }
 
 private:
@@ -79,6 +79,10 @@ private:
 
     static std::size_t bytes(const magazine_limits& limits) noexcept {
         return round_up(sizeof(depot_reserve) + limits.first * sizeof(void*), cache_line);
+    }
+
+    static std::size_t magazine_bytes(std::size_t slots) noexcept {
+        return round_up(slots * sizeof(void*), cache_line);
     }
 
     Depot* depot_;

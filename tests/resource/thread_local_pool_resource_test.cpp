@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/blocks.hpp"
 #include "support/catch.hpp"
-#include "support/checking_resource.hpp"
+#include "support/shared_upstream.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
@@ -13,8 +13,6 @@
 #include <barrier>
 #include <csignal>
 #include <cstddef>
-#include <memory_resource>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -22,33 +20,6 @@
 namespace fastalloc::testing {
 
 namespace {
-
-/// A checking upstream for several threads.
-class shared_upstream final : public std::pmr::memory_resource {
-public:
-    std::size_t bytes_out() {
-        const std::lock_guard guard(lock_);
-        return checked_.bytes_out();
-    }
-
-private:
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        const std::lock_guard guard(lock_);
-        return checked_.allocate(bytes, alignment);
-    }
-
-    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-        const std::lock_guard guard(lock_);
-        checked_.deallocate(p, bytes, alignment);
-    }
-
-    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-        return this == &other;
-    }
-
-    std::mutex lock_;
-    checking_resource checked_;
-};
 
 template <class F>
 void in_a_thread(F f) {

@@ -31,14 +31,7 @@ class malloc_resource final : public std::pmr::memory_resource {
     }
 };
 
-union immortal_malloc {
-    malloc_resource object;
-
-    constexpr immortal_malloc() noexcept : object() {}
-    constexpr ~immortal_malloc() {}
-};
-
-constinit immortal_malloc upstream_of_process_pool;
+constinit immortal<malloc_resource> upstream_of_process_pool;
 
 }  // namespace
 

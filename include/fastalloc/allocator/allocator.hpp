@@ -20,7 +20,8 @@ template <class T>
 union immortal {
     T object;
 
-    constexpr explicit immortal(std::pmr::memory_resource* upstream) noexcept : object(upstream) {}
+    template <class... Args>
+    constexpr explicit immortal(Args*... args) noexcept : object(args...) {}
     constexpr ~immortal() {}
 };
 

@@ -84,8 +84,8 @@ TEST_CASE("the next thread has the number of one that ended") {
 }
 
 TEST_CASE("a claimed number goes to no new thread") {
-    const thread_number ended(number_of_a_new_thread());
     CHECK_FALSE(thread_number::assign().try_claim());
+    const thread_number ended(number_of_a_new_thread());
     REQUIRE(ended.try_claim());
     CHECK_FALSE(ended.try_claim());
     CHECK(number_of_a_new_thread() != ended.value());
@@ -128,14 +128,19 @@ TEST_CASE("hooks are called when their thread ends, after its thread_local objec
 }
 
 TEST_CASE("a number can be had in the destructors of keys, in every round") {
+    // PTHREAD_DESTRUCTOR_ITERATIONS is 4. In the last the thread sanitizer has ended the thread already.
+#ifdef __SANITIZE_THREAD__
+    constexpr std::size_t most = 3;
+#else
+    constexpr std::size_t most = 4;
+#endif
     static pthread_key_t key;
-    static std::array<std::uint32_t, 4> numbers;
+    static std::array<std::uint32_t, most> numbers;
     static std::size_t rounds;
     numbers = {};
     rounds = 0;
     REQUIRE(pthread_key_create(&key, [](void* self) {
                 numbers[rounds] = thread_number::assign().value();
-                // PTHREAD_DESTRUCTOR_ITERATIONS is 4.
                 if (++rounds != numbers.size()) pthread_setspecific(key, self);
             }) == 0);
     std::thread([&] {

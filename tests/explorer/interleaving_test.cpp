@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "support/interleaving.hpp"
-
+#include "explorer/check_explored.hpp"
 #include "support/catch.hpp"
 
 #include <algorithm>
@@ -20,46 +20,6 @@
 namespace fastalloc::testing {
 
 namespace {
-
-constexpr auto relaxed = std::memory_order_relaxed;
-constexpr auto acquire = std::memory_order_acquire;
-constexpr auto release = std::memory_order_release;
-constexpr auto acq_rel = std::memory_order_acq_rel;
-constexpr auto seq_cst = std::memory_order_seq_cst;
-
-exploration_options in(memory_model model) {
-    exploration_options options;
-    options.model = model;
-    return options;
-}
-
-exploration_options with_preemptions(unsigned most) {
-    exploration_options options;
-    options.preemptions = most;
-    return options;
-}
-
-void check_passes(const scenario_factory& make, const exploration_options& options = {}) {
-    const outcome result = explore_all(make, options);
-    INFO(result.text());
-    CHECK(result.exhaustive);
-}
-
-// Also checks that the failure can be repeated.
-void check_fails(const scenario_factory& make, const std::string& message,
-                 const exploration_options& options = {}) {
-    const outcome result = explore_all(make, options);
-    INFO(result.text());
-    CHECK_FALSE(result.exhaustive);
-    REQUIRE(result.failed);
-    CHECK(result.failed->message.find(message) != std::string::npos);
-    const outcome again = replay(make, result.failed->choices, options);
-    REQUIRE(again.failed);
-    CHECK(again.failed->message == result.failed->message);
-    CHECK(again.failed->choices == result.failed->choices);
-    CHECK_FALSE(again.failed->trace.empty());
-    CHECK(again.schedules == 1);
-}
 
 // Each fiber does `operation` `steps` times, on an atomic of its own or on one for all.
 template <class Operation>

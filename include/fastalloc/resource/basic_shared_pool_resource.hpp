@@ -37,7 +37,7 @@ namespace fastalloc {
 /// that its magazine holds, at least 64 and at most 1,024 or 512 KiB of slots.
 ///
 /// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
-/// exhausted while others keep slots. Below 64 no thread keeps any, and none finds it so before it is.
+/// exhausted while others keep slots. Below 64 no thread keeps any.
 /// More than 65,535 threads at a time: those that come last keep none either, of any class.
 ///
 /// Thread safety: full, but for `release()` and the destructor, which no other thread may be inside

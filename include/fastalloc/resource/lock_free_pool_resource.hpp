@@ -40,6 +40,9 @@ struct lock_free_sharing {
 /// growth and larger requests are as good as upstream, which they call, and which must be made for
 /// several threads.
 ///
+/// A request at the cap looks at each slab once before it says "exhausted". While it does, others may give
+/// back behind it and take before it, so that it never saw the slot that was free at every moment.
+///
 /// A child of `fork()` may use it, whatever other threads were doing.
 ///
 /// The argument stands where the atomic operations are: see storage/atomic_depot.hpp for the slots and

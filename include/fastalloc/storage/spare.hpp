@@ -8,7 +8,7 @@ namespace fastalloc::detail {
 /// At most one `T` that a thread which may ask upstream leaves for one that may not, on its wish.
 ///
 /// Thread safety: full; nobody waits.
-template <class T>
+template <class T, template <class> class Atomic = std::atomic>
 class spare {
 public:
     /// Returns: the `T` that was left here; null if there is none, and then one is wanted.
@@ -49,7 +49,7 @@ private:
     // An address that no T has.
     T* wanted() const noexcept { return const_cast<T*>(reinterpret_cast<const T*>(&place_)); }
 
-    std::atomic<T*> place_{nullptr};
+    Atomic<T*> place_{nullptr};
 };
 
 }  // namespace fastalloc::detail

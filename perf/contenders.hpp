@@ -283,4 +283,8 @@ using shared_contenders =
 using with_growing =
     contender_list<through_pointer<"fastalloc_growing", fastalloc::growing_pool_resource>>;
 
+/// Where each thread frees its own blocks only.
+using with_thread_local = contender_list<
+    through_pointer<"fastalloc_thread_local", fastalloc::thread_local_pool_resource>>;
+
 }  // namespace perf

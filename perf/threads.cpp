@@ -271,28 +271,35 @@ constexpr auto burst = [](benchmark::State& state, auto& contender, team& worker
     });
 };
 
-/// `others` run on one thread only.
-template <class Workload, class... Lists>
-void add_threads_row(const std::string& row, Workload workload, Lists... others) {
+template <class Workload>
+void add_threads_row(const std::string& row, Workload workload) {
+    for (const std::size_t threads : {1u, 2u, 4u, 8u}) {
+        const std::string name = row + "/t" + std::to_string(threads);
+        add_row(name, on_threads<Workload>{workload, threads}, shared_contenders{});
+    }
+}
+
+/// A row in which each thread frees its own blocks only.
+template <class Workload>
+void add_own_blocks_row(const std::string& row, Workload workload) {
+    add_threads_row(row, workload);
     for (const std::size_t threads : {1u, 2u, 4u, 8u}) {
         const std::string name = row + "/t" + std::to_string(threads);
         const on_threads<Workload> cell{workload, threads};
-        add_row(name, cell, shared_contenders{});
-        if constexpr (sizeof...(others) != 0) {
-            if (threads == 1) add_row(name, cell, others...);
-        }
+        add_row(name, cell, with_thread_local{});
+        if (threads == 1) add_row(name, cell, with_growing{});
     }
 }
 
 }  // namespace
 
 void add_rows() {
-    add_threads_row("replace_64", replace_64, with_growing{});
-    add_threads_row("replace_mixed", replace_mixed, with_growing{});
+    add_own_blocks_row("replace_64", replace_64);
+    add_own_blocks_row("replace_mixed", replace_mixed);
     add_threads_row("larson", larson);
     add_threads_row("hand_off_64", hand_off_64);
-    add_threads_row("map_churn_1000", map_churn, with_growing{});
-    add_threads_row("burst", burst);
+    add_own_blocks_row("map_churn_1000", map_churn);
+    add_own_blocks_row("burst", burst);
 }
 
 }  // namespace perf

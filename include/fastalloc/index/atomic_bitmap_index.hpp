@@ -20,6 +20,7 @@
 
 #include <fastalloc/index/index_strategy.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -127,6 +128,21 @@ public:
             any = true;
         }
         return any;
+    }
+
+    /// Whether all slots are free, judged by a few words.
+    bool seems_unused() const noexcept {
+        constexpr slot_number samples = 4;
+        const auto words = static_cast<slot_number>(words_of(capacity_));
+        const slot_number step = words / samples + 1;
+        slot_number free = 0;
+        slot_number seen = 0;
+        for (slot_number w = 0; w < words; w += step) {
+            free +=
+                static_cast<slot_number>(std::popcount(words_[w].load(std::memory_order_relaxed)));
+            seen += std::min<slot_number>(64, capacity_ - w * 64);
+        }
+        return free == seen;
     }
 
     slot_number available() const noexcept {

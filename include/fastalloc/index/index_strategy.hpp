@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
+#include <vector>
 
 namespace fastalloc {
 
@@ -69,6 +70,20 @@ void put_some(Index& index, std::size_t count, Source source) noexcept {
     } else {
         for (std::size_t i = 0; i != count; ++i) index.put(source(i));
     }
+}
+
+/// Returns: for each slot whether it is taken. The index is as it was. Throws: `std::bad_alloc`.
+/// Complexity: linear in the capacity.
+template <index_strategy Index>
+std::vector<bool> taken_slots(Index& index) {
+    std::vector<bool> taken(index.capacity(), true);
+    std::vector<slot_number> free(index.available());
+    std::size_t count = 0;
+    take_some(index, index.available(), [&](slot_number n) { free[count++] = n; });
+    for (const slot_number n : free) taken[n] = false;
+    // The one that was to be next goes back last, and is the next again.
+    if (count != 0) put_some(index, count, [&](std::size_t i) { return free[count - 1 - i]; });
+    return taken;
 }
 
 }  // namespace fastalloc

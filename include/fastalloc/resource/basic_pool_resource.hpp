@@ -46,16 +46,35 @@ public:
     /// Growth steps that followed a class's first slots, since the last `release()`.
     std::size_t growth_count() const noexcept { return growth_count_; }
 
-    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
-    bool owns(const void* p) const noexcept {
+    /// Returns: the start of the slot that `p` points into, free or not; null if there is none.
+    /// Complexity: as `owns`.
+    void* slot_of(const void* p) const noexcept {
+        void* slot = nullptr;
         for (const pool_type& pool : pools()) {
-            if (pool.is_open() && pool.reserve().slabs.owns(p)) return true;
+            if (slot == nullptr && pool.is_open()) slot = pool.reserve().slabs.slot_of(p);
         }
-        return false;
+        return slot;
+    }
+
+    /// Effects: empties the magazines; then calls `f(slot)` with the start of each slot that is with a
+    /// user, in address order within a class. Preconditions: `f` does not use this resource.
+    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    template <class F>
+    void for_each_taken(F f) {
+        for (pool_type& pool : pools()) {
+            if (!pool.is_open()) continue;
+            pool.flush();
+            pool.reserve().slabs.for_each_taken(f);
+        }
     }
 
     /// Where slabs and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
+
+    /// Returns: upstream for those who call it beside this resource: the same.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
+
+    static constexpr detail::sharing sharing = detail::sharing::none;
 
 protected:
     using reserve_type = detail::slab_reserve<Index>;

@@ -3,6 +3,7 @@
 
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/machine.hpp>
+#include <fastalloc/detail/made_once.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/class_list.hpp>
 #include <fastalloc/resource/class_plan.hpp>
@@ -34,7 +35,7 @@ namespace fastalloc {
 /// its number; `trim()`, and a request that finds its class exhausted, empty such rows.
 ///
 /// Memory beside the slots: a row has 32 bytes a class, a pool in use 8 bytes for each of the slots
-/// that its magazine holds, at least 64 and at most 1,024 or 512 KiB of slots.
+/// that its magazine holds, at least 64 and at most 2,048 or 1 MiB of slots.
 ///
 /// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
 /// exhausted while others keep slots. Below 64 no thread keeps any.
@@ -106,11 +107,27 @@ public:
         return growth_count_.load(std::memory_order_relaxed);
     }
 
-    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes.
-    bool owns(const void* p) const noexcept;
+    /// Returns: the start of the slot that `p` points into, free or not; null if there is none.
+    /// Complexity: as `owns`.
+    void* slot_of(const void* p) const noexcept;
+
+    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot that is with a
+    /// user, in address order within a class. Preconditions: no other thread is inside; `f` does not use this resource.
+    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    template <class F>
+    void for_each_taken(F f) {
+        rows_.for_each([](detail::thread_number, row& r) { flush(r); });
+        for_each_shelf([&](shelf& s) { s.depot.for_each_taken(f); });
+    }
 
     /// Where slabs, rows and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_.original(); }
+
+    /// Returns: upstream for those who call it beside this resource: one that several
+    /// threads may be inside of, if this resource needs no such upstream itself.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_.resource(); }
+
+    static constexpr detail::sharing sharing = detail::sharing::full;
 
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Preconditions: no other thread is inside.
@@ -168,6 +185,24 @@ private:
     pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
     row* row_slow(bool may_ask_upstream) noexcept;
     row* try_new_row() noexcept;
+    static void flush(row& r) noexcept {
+        for (pool_type& pool : r.router.pools()) {
+            if (pool.is_open()) pool.flush();
+        }
+    }
+
+    /// A call of `grow_slow`.
+    struct growth_attempt {
+        basic_shared_pool_resource* resource;
+        shelf* s;
+        std::size_t index;
+        bool looks_again;  // what it returned
+
+        void make() { looks_again = resource->grow_slow(*s, index); }
+
+        static void make_in(void* attempt) { static_cast<growth_attempt*>(attempt)->make(); }
+    };
+
     void drop_row(row* r) noexcept;
     void leave_spares_slow(shelf& s) noexcept;
 
@@ -196,26 +231,6 @@ private:
     std::atomic<std::size_t> growth_count_{0};
 };
 
-namespace detail {
-
-/// Returns: what `place` points to, made by `make` if nobody made it before. A thread that another
-/// one overtakes calls `drop` on what it made.
-template <class T, class Make, class Drop>
-T* made_once(std::atomic<T*>& place, Make make, Drop drop) {
-    // Acquire: what its maker wrote.
-    if (T* const there = place.load(std::memory_order_acquire)) return there;
-    T* const made = make();
-    T* expected = nullptr;
-    if (place.compare_exchange_strong(expected, made, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
-        return made;
-    }
-    drop(made);
-    return expected;
-}
-
-}  // namespace detail
-
 template <class Sharing>
 void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::size_t alignment) {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
@@ -227,6 +242,7 @@ void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::s
     leave_spares_slow(s);
     pool_type* const pool = pool_slow(s, index, true);
     // Growing runs code that may use this resource, so each round looks again.
+    bool may_throw = false;
     for (;;) {
         void* slot = nullptr;
         if (pool == nullptr) {
@@ -235,7 +251,16 @@ void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::s
             if (pool->empty()) pool->refill_slow();
             if (!pool->empty()) return pool->take();
         }
-        if (!grow_slow(s, index) && !collect_slow(index)) return nullptr;
+        growth_attempt growth{this, &s, index, false};
+        if (may_throw) {
+            growth.make();
+        } else if (!detail::succeeds(growth_attempt::make_in, &growth)) {
+            // What another thread would have used before it grew serves this one first.
+            s.depot.share_slabs();
+            may_throw = true;
+            continue;
+        }
+        if (!growth.looks_again && !collect_slow(index)) return nullptr;
     }
 }
 
@@ -298,7 +323,9 @@ template <class Sharing>
 bool basic_shared_pool_resource<Sharing>::grow_slow(shelf& s, std::size_t index) {
     const std::size_t capacity = s.depot.capacity();
     const slot_number slots = plan_.next_slab(index, capacity, depot_type::record_bytes);
-    if (slots == 0) return s.depot.capacity() != capacity || s.depot.has_free_slot();
+    if (slots == 0) {
+        return s.depot.share_slabs() || s.depot.capacity() != capacity || s.depot.has_free_slot();
+    }
     if (s.depot.grow_from(capacity, slots) && capacity != 0) {
         growth_count_.fetch_add(1, std::memory_order_relaxed);
     }
@@ -407,19 +434,16 @@ std::size_t basic_shared_pool_resource<Sharing>::available() const noexcept {
 }
 
 template <class Sharing>
-bool basic_shared_pool_resource<Sharing>::owns(const void* p) const noexcept {
-    bool found = false;
-    for_each_shelf([&](const shelf& s) { found = found || s.depot.owns(p); });
-    return found;
+void* basic_shared_pool_resource<Sharing>::slot_of(const void* p) const noexcept {
+    void* slot = nullptr;
+    for_each_shelf([&](const shelf& s) {
+        if (slot == nullptr) slot = s.depot.slot_of(p);
+    });
+    return slot;
 }
 
 template <class Sharing>
 void basic_shared_pool_resource<Sharing>::trim_depots() noexcept {
-    const auto flush = [](row& r) {
-        for (pool_type& pool : r.router.pools()) {
-            if (pool.is_open()) pool.flush();
-        }
-    };
     if (row* const mine = rows_.mine()) flush(*mine);
     rows_.for_each([&](detail::thread_number number, row& r) {
         if (!number.try_claim()) return;

@@ -9,12 +9,20 @@
 
 namespace fastalloc::detail {
 
+/// Who may be inside of a resource.
+enum class sharing {
+    none,        // one thread at a time
+    per_thread,  // each thread, at what is its own
+    full,        // all threads, at everything
+};
+
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
 /// - `at_once(bytes, alignment, act, otherwise)`: as `pool_router`'s;
 /// - `pool_by_search(bytes, alignment)`: the request's pool; null if it fits none, or none is there;
 /// - `obtain_slow(bytes, alignment)`: storage; null if the request is refused or its pool exhausted,
 ///   and `throw_refused(bytes, alignment)`, which says so;
-/// - `give_back_slow(p, bytes, alignment)`.
+/// - `give_back_slow(p, bytes, alignment)`;
+/// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none.
 ///
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
 /// static type reaches the same hot path without a virtual call.
@@ -74,6 +82,10 @@ public:
         for (void* const p : blocks) deallocate(p, bytes, alignment);
     }
 
+    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes, and of
+    /// threads where each has its own.
+    bool owns(const void* p) const noexcept { return self().slot_of(p) != nullptr; }
+
 protected:
     pool_resource_interface() = default;
     ~pool_resource_interface() override = default;
@@ -101,6 +113,8 @@ private:
     };
 
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
+
+    const Derived& self() const noexcept { return static_cast<const Derived&>(*this); }
 
     // Requests for any but the first of several listed classes come this way. It is not inlined, so
     // that the way of all others stays short.

@@ -101,12 +101,27 @@ public:
         return of_mine([](const pools_of_thread& mine) { return mine.growth_count(); });
     }
 
-    /// Whether `p` points into a slot of any thread, free or not. Complexity: linear in the number of
-    /// classes and threads.
-    bool owns(const void* p) const noexcept;
+    /// Returns: the start of the slot of any thread that `p` points into, free or not; null if there is
+    /// none. Complexity: as `owns`.
+    void* slot_of(const void* p) const noexcept;
+
+    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot that is with a
+    /// user, in address order within a class. Preconditions: no other thread is inside; `f` does not use this resource.
+    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    template <class F>
+    void for_each_taken(F f) {
+        for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+            pools->for_each_taken(f);
+        }
+    }
 
     /// Where each thread's memory comes from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
+
+    /// Returns: upstream for those who call it beside this resource: the same.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
+
+    static constexpr detail::sharing sharing = detail::sharing::per_thread;
 
     /// Effects: gives back all memory of all threads, whoever still uses it. The resource is as it was
     /// made. Preconditions: no other thread is inside. Complexity: linear in the number of slabs.
@@ -136,9 +151,9 @@ private:
         using base::throw_refused;
         using typename base::pool_type;
 
-        bool owns_locked(const void* p) noexcept {
+        void* slot_of_locked(const void* p) noexcept {
             const std::lock_guard guard(books_lock_);
-            return this->owns(p);
+            return this->slot_of(p);
         }
 
         /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no thread
@@ -237,11 +252,13 @@ private:
 using thread_local_pool_resource = basic_thread_local_pool_resource<>;
 
 template <class Index>
-bool basic_thread_local_pool_resource<Index>::owns(const void* p) const noexcept {
+void* basic_thread_local_pool_resource<Index>::slot_of(const void* p) const noexcept {
     const std::lock_guard guard(lock_);
-    pools_of_thread* pools = all_;
-    while (pools != nullptr && !pools->owns_locked(p)) pools = pools->next;
-    return pools != nullptr;
+    void* slot = nullptr;
+    for (pools_of_thread* pools = all_; pools != nullptr && slot == nullptr; pools = pools->next) {
+        slot = pools->slot_of_locked(p);
+    }
+    return slot;
 }
 
 template <class Index>

@@ -14,6 +14,8 @@
 ///    cleared by whoever finds the summary empty, who then looks at it again. All are sequentially
 ///    consistent. A thread that stands between two steps may keep slots unannounced, so nobody
 ///    says "exhausted" before `has_free_slot` has walked the list and announced for all.
+///    A slab belongs to the thread that refills from it, so that what threads write to is not mixed in one
+///    cache line. That is advice: it decides where a thread looks first, and nothing relies on it.
 /// 4. Finding the slabs of freed slots: see `atomic_slab_directory`, with the list as the truth.
 /// 5. Reclamation. Slabs, groups and tables go back in `trim` and the destructor only, which require
 ///    that no other thread is inside.
@@ -21,6 +23,7 @@
 /// Progress: taking, putting and looking up are wait-free, up to a walk over slabs that others add.
 /// Growing is lock-free outside upstream: an exchange fails only because another thread grew.
 
+#include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/storage/atomic_slab_directory.hpp>
 #include <fastalloc/storage/slab.hpp>
@@ -76,28 +79,42 @@ public:
         return total;
     }
 
-    bool owns(const void* p) const noexcept { return find(p) != nullptr; }
+    void* slot_of(const void* p) const noexcept { return detail::slot_of(find(p), p, geometry_); }
 
-    /// Effects: moves up to `most` announced slots to `out`, the one to be used first last.
-    /// Returns: how many.
+    /// Preconditions: no other thread is inside.
+    template <class F>
+    void for_each_taken(F f) {
+        detail::for_each_taken<slab_type>(head_.load(std::memory_order_acquire), geometry_, f);
+    }
+
+    /// Effects: moves up to `most` announced slots to `out`, the one to be used first last: from slabs
+    /// that belong to the calling thread, or that nobody seems to use, which then belong to it.
+    /// From any slab, if the caller has no number or `share_slabs()` was called. Returns: how many.
     std::size_t take_some(void** out, std::size_t most) noexcept {
+        const std::uint32_t me = thread_number::mine().value();
         std::size_t missing = most;
-        for (group* g = groups_from(head_.load(std::memory_order_acquire));
-             g != nullptr && missing != 0; g = g->older) {
-            std::uint64_t announced = g->announced.load(std::memory_order_acquire);
-            for (; announced != 0 && missing != 0; announced &= announced - 1) {
-                const auto n = static_cast<std::size_t>(std::countr_zero(announced));
-                slab_type* const s = g->slabs[n].load(std::memory_order_acquire);
-                s->index.take_some(static_cast<slot_number>(missing), [&](slot_number slot) {
-                    out[--missing] = s->base + geometry_.offset_of(slot);
+        if (me != 0) {
+            missing -= take_where(out, missing, [me](const slab_type& s) {
+                return s.links.owner.load(std::memory_order_relaxed) == me;
+            });
+            if (missing != 0) {
+                missing -= take_where(out, missing, [me](slab_type& s) {
+                    if (!s.index.seems_unused()) return false;
+                    s.links.owner.store(me, std::memory_order_relaxed);
+                    return true;
                 });
-                if (missing != 0) retract(*s);
             }
+        }
+        if (missing != 0 && (me == 0 || shares_slabs_.load(std::memory_order_relaxed))) {
+            missing -= take_where(out, missing, [](const slab_type&) { return true; });
         }
         const std::size_t taken = most - missing;
         if (missing != 0) std::memmove(out, out + missing, taken * sizeof(void*));
         return taken;
     }
+
+    /// Effects: threads take from each other's slabs from now on. Returns: whether they did not before.
+    bool share_slabs() noexcept { return !shares_slabs_.exchange(true, std::memory_order_relaxed); }
 
     /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
     void put_some(void* const* in, std::size_t count) noexcept {
@@ -153,12 +170,16 @@ public:
             g = ::new (group_memory.start()) group(g);
         }
         s->next = head;
-        s->links = {number, capacity + slots, g};
+        s->links.number = number;
+        s->links.capacity_up_to = capacity + slots;
+        s->links.in_group = g;
+        s->links.owner.store(thread_number::mine().value(), std::memory_order_relaxed);
         if (!head_.compare_exchange_strong(head, s, std::memory_order_seq_cst,
                                            std::memory_order_relaxed)) {
             return false;
         }
         added.s = nullptr;
+        shares_slabs_.store(false, std::memory_order_relaxed);
         group_memory.disown();
         join_group(*s);
         if (number >= slabs_without_directory) directory_.enter(s, head_, *upstream_);
@@ -180,7 +201,8 @@ public:
             s = older;
         }
         // The rest is numbered anew, in the groups that there are.
-        slab_links last{};
+        std::size_t capacity = 0;
+        group* last = nullptr;
         slab_range* head = nullptr;
         std::uint64_t count = 0;
         for (; kept != nullptr; ++count) {
@@ -188,11 +210,12 @@ public:
             kept = next->next;
             if (count % group_size == 0) {
                 group* const g = std::exchange(groups, groups->older);
-                last.in_group = ::new (g) group(last.in_group);
+                last = ::new (g) group(last);
             }
-            last.number = count;
-            last.capacity_up_to += next->index.capacity();
-            next->links = last;
+            capacity += next->index.capacity();
+            next->links.number = count;
+            next->links.capacity_up_to = capacity;
+            next->links.in_group = last;
             next->next = std::exchange(head, next);
             join_group(*next);
         }
@@ -209,6 +232,7 @@ private:
         std::uint64_t number;        // how many slabs are older
         std::size_t capacity_up_to;  // slots of this slab and all older ones
         group* in_group;
+        std::atomic<std::uint32_t> owner;  // the number of the thread that refills from it
     };
 
     using slab_type = slab<basic_atomic_bitmap_index<Atomic>, slab_links>;
@@ -256,6 +280,27 @@ private:
         return std::uint64_t{1} << (s.links.number % group_size);
     }
 
+    // Effects: moves announced slots of slabs with `may(slab)` to the end of `out[0, most)`. Returns: how
+    // many.
+    template <class May>
+    std::size_t take_where(void** out, std::size_t most, May may) noexcept {
+        std::size_t missing = most;
+        for (group* g = groups_from(head_.load(std::memory_order_acquire));
+             g != nullptr && missing != 0; g = g->older) {
+            std::uint64_t announced = g->announced.load(std::memory_order_acquire);
+            for (; announced != 0 && missing != 0; announced &= announced - 1) {
+                const auto n = static_cast<std::size_t>(std::countr_zero(announced));
+                slab_type* const s = g->slabs[n].load(std::memory_order_acquire);
+                if (!may(*s)) continue;
+                s->index.take_some(static_cast<slot_number>(missing), [&](slot_number slot) {
+                    out[--missing] = s->base + geometry_.offset_of(slot);
+                });
+                if (missing != 0) retract(*s);
+            }
+        }
+        return most - missing;
+    }
+
     slab_type* find(const void* p) const noexcept {
         slab_range* s = directory_.find(p);
         if (s == nullptr) {
@@ -288,6 +333,7 @@ private:
     std::pmr::memory_resource* upstream_;
     bool pre_initialize_;
     Atomic<slab_range*> head_{nullptr};  // the youngest slab
+    std::atomic<bool> shares_slabs_{false};
     atomic_slab_directory<Atomic> directory_;
 };
 

@@ -18,13 +18,13 @@ struct magazine_limits {
     std::size_t first;    // slots; 0: no magazine at all
     std::size_t largest;  // slots
 
-    /// A magazine begins with 16 KiB of slots and never holds more than 512 KiB, nor more than a 64th
+    /// A magazine begins with 16 KiB of slots and never holds more than 1 MiB, nor more than a 64th
     /// of `cap` slots.
     static constexpr magazine_limits of(std::size_t slot_size, std::size_t cap) noexcept {
         const auto slots = [=](std::size_t bytes, std::size_t most) {
             return std::min(std::clamp<std::size_t>(bytes / slot_size, 4, most), cap / 64);
         };
-        return {slots(16 << 10, 64), slots(512 << 10, largest_magazine)};
+        return {slots(16 << 10, 64), slots(1 << 20, largest_magazine)};
     }
 };
 

@@ -33,10 +33,18 @@ public:
 
     bool has_free_slot() const noexcept { return available() != 0; }
 
-    bool owns(const void* p) const noexcept {
+    void* slot_of(const void* p) const noexcept {
         const std::lock_guard guard(lock_);
-        return slabs_.owns(p);
+        return slabs_.slot_of(p);
     }
+
+    /// Preconditions: no other thread is inside.
+    template <class F>
+    void for_each_taken(F f) {
+        slabs_.for_each_taken(f);
+    }
+
+    bool share_slabs() noexcept { return false; }
 
     std::size_t take_some(void** out, std::size_t most) noexcept {
         const std::lock_guard guard(lock_);

@@ -36,7 +36,7 @@ concept magazine_reserve = requires(R& r, void** out, void* const* in, void** me
 };
 
 /// No magazine has more slots.
-inline constexpr std::size_t largest_magazine = 1024;
+inline constexpr std::size_t largest_magazine = 2048;
 
 /// Slots of one size: a magazine in front of a reserve. Slots travel between the two in halves of a
 /// magazine; both ways cost a few nanoseconds a slot and are independent of each other's order.

@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <memory_resource>
 #include <new>
+#include <vector>
 
 namespace fastalloc::detail {
 
@@ -83,6 +85,27 @@ private:
         return round_up(sizeof(slab), record_alignment);
     }
 };
+
+/// Returns: the start of the slot that `p` points into; null if `s` is.
+inline void* slot_of(const slab_range* s, const void* p, const slot_geometry& geometry) noexcept {
+    if (s == nullptr) return nullptr;
+    return s->base + (address(p) - address(s->base)) / geometry.slot_size() * geometry.slot_size();
+}
+
+/// Effects: calls `f(slot)` for each taken slot of the slabs of a list, in address order.
+/// Throws: `std::bad_alloc`; what `f` throws.
+template <class Slab, class F>
+void for_each_taken(slab_range* list, const slot_geometry& geometry, F f) {
+    std::vector<Slab*> slabs;
+    for (slab_range* s = list; s != nullptr; s = s->next) slabs.push_back(static_cast<Slab*>(s));
+    std::ranges::sort(slabs, std::ranges::less(), [](const Slab* s) { return address(s->base); });
+    for (Slab* const s : slabs) {
+        const std::vector<bool> taken = taken_slots(s->index);
+        for (slot_number n = 0; n != taken.size(); ++n) {
+            if (taken[n]) f(static_cast<void*>(s->base + geometry.offset_of(n)));
+        }
+    }
+}
 
 /// One request to upstream that holds slots, then their slab's record.
 struct slab_block {

@@ -67,8 +67,14 @@ public:
 
     std::size_t available() const noexcept { return available_; }
 
-    /// Whether `p` points into a slot.
-    bool owns(const void* p) const noexcept { return find(p) != nullptr; }
+    /// Returns: the start of the slot that `p` points into; null if there is none.
+    void* slot_of(const void* p) const noexcept { return detail::slot_of(find(p), p, geometry_); }
+
+    /// Effects: as the function of the same name, for all slabs.
+    template <class F>
+    void for_each_taken(F f) {
+        detail::for_each_taken<slab_type>(slabs_, geometry_, f);
+    }
 
     /// Effects: moves up to `most` free slots to `out`, the one to be used first last: lowest
     /// address first, within a slab, where the index allows. Returns: how many.

@@ -127,15 +127,11 @@ TEST_CASE("hooks are called when their thread ends, after its thread_local objec
     CHECK(hook.calls == 2);
 }
 
+// Before the last round the thread sanitizer has ended the thread, and nothing it instruments may run.
+#ifndef __SANITIZE_THREAD__
 TEST_CASE("a number can be had in the destructors of keys, in every round") {
-    // PTHREAD_DESTRUCTOR_ITERATIONS is 4. In the last the thread sanitizer has ended the thread already.
-#ifdef __SANITIZE_THREAD__
-    constexpr std::size_t most = 3;
-#else
-    constexpr std::size_t most = 4;
-#endif
     static pthread_key_t key;
-    static std::array<std::uint32_t, most> numbers;
+    static std::array<std::uint32_t, 4> numbers;  // PTHREAD_DESTRUCTOR_ITERATIONS
     static std::size_t rounds;
     numbers = {};
     rounds = 0;
@@ -151,5 +147,6 @@ TEST_CASE("a number can be had in the destructors of keys, in every round") {
     CHECK(rounds == numbers.size());
     for (const std::uint32_t n : numbers) CHECK(n != 0);
 }
+#endif
 
 }  // namespace fastalloc::testing

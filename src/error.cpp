@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fastalloc/error.hpp>
 
-#include <atomic>
-#include <cstdio>
-#include <cstdlib>
-
 namespace fastalloc {
 
 const char* pool_exhausted::what() const noexcept {
@@ -17,33 +13,7 @@ invalid_configuration::invalid_configuration(const char* field, const std::strin
                             value + ": " + rule),
       field_(field) {}
 
-namespace {
-
-void print_misuse(const misuse_report& report) {
-    std::fprintf(stderr, "fastalloc: pool %p is destroyed while %zu of its objects are alive",
-                 report.pool, report.count);
-    const char* before = ": at ";
-    for (const void* const p : report.addresses) {
-        std::fprintf(stderr, "%s%p", before, p);
-        before = ", ";
-    }
-    std::fputs(report.addresses.size() < report.count ? ", ...\n" : "\n", stderr);
-}
-
-std::atomic<misuse_handler> handler_of_misuse{print_misuse};
-
-}  // namespace
-
-misuse_handler set_misuse_handler(misuse_handler handler) noexcept {
-    return handler_of_misuse.exchange(handler == nullptr ? print_misuse : handler);
-}
-
 namespace detail {
-
-void report_misuse(const misuse_report& report) noexcept {
-    handler_of_misuse.load()(report);
-    std::abort();
-}
 
 void throw_bad_alloc() { throw std::bad_alloc(); }
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
-#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -44,30 +43,7 @@ private:
     const char* field_;
 };
 
-/// What a program did wrong.
-enum class misuse {
-    objects_alive,  ///< a typed pool was destroyed before its objects
-};
-
-/// What a misuse handler is told.
-struct misuse_report {
-    misuse fault;
-    const void* pool;                        ///< the pool that it was done to
-    std::size_t count;                       ///< how often: objects
-    std::span<const void* const> addresses;  ///< the first of them, as far as the pool knows
-};
-
-/// Called where a program cannot go on. It should not return: if it does, `std::abort()` is called. It
-/// must not throw.
-using misuse_handler = void (*)(const misuse_report&);
-
-/// Effects: replaces the misuse handler, by the default one if `handler` is null. That one prints what it
-/// is told to the standard error stream and aborts. Returns: the one before. Thread safety: full.
-FASTALLOC_EXPORT misuse_handler set_misuse_handler(misuse_handler handler) noexcept;
-
 namespace detail {
-
-[[noreturn]] FASTALLOC_EXPORT void report_misuse(const misuse_report& report) noexcept;
 
 // The headers throw and catch nowhere themselves, so that they compile without exceptions.
 

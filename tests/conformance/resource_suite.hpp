@@ -18,11 +18,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory_resource>
 #include <random>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace fastalloc::testing {
@@ -452,6 +454,45 @@ void a_throwing_upstream_loses_nothing() {
     }
 }
 
+// Also those that a magazine held, and after frees in between.
+template <class Fixture>
+void taken_slots_are_visited_and_found_from_each_byte() {
+    checking_resource upstream;
+    Fixture fixture(&upstream);
+    auto& resource = fixture.resource;
+    std::vector<void*> taken(some_slots);
+    resource.allocate_batch(taken, 24, 8);
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        if (i % 3 != 0) resource.deallocate(std::exchange(taken[i], nullptr), 24, 8);
+    }
+    std::erase(taken, nullptr);
+    std::ranges::sort(taken, std::less<void*>());
+    for (int round = 0; round != 2; ++round) {
+        std::vector<void*> visited;
+        resource.for_each_taken([&](void* slot) { visited.push_back(slot); });
+        CHECK(visited == taken);
+        CHECK(resource.in_use() == taken.size());
+    }
+    std::size_t wrong = 0;
+    for (void* const p : taken) {
+        for (std::size_t i = 0; i != 24; ++i) {
+            wrong += resource.slot_of(static_cast<std::byte*>(p) + i) != p;
+        }
+    }
+    CHECK(wrong == 0);
+    CHECK(resource.slot_of(&wrong) == nullptr);
+    // Free slots are where they were: none is lost, and none is handed out twice.
+    std::vector<void*> more(some_slots - taken.size());
+    resource.allocate_batch(more, 24, 8);
+    std::set<void*> distinct(taken.begin(), taken.end());
+    distinct.insert(more.begin(), more.end());
+    CHECK(distinct.size() == some_slots);
+    resource.deallocate_batch(more, 24, 8);
+    resource.deallocate_batch(taken, 24, 8);
+    resource.for_each_taken([&](void*) { ++wrong; });
+    CHECK(wrong == 0);
+}
+
 template <class Fixture>
 void resource_suite() {
     SECTION("equality_is_identity") { equality_is_identity<Fixture>(); }
@@ -468,6 +509,9 @@ void resource_suite() {
     SECTION("no_deallocation_touches_upstream") { no_deallocation_touches_upstream<Fixture>(); }
     SECTION("observers_add_up") { observers_add_up<Fixture>(); }
     SECTION("owns_its_slots_and_nothing_else") { owns_its_slots_and_nothing_else<Fixture>(); }
+    SECTION("taken_slots_are_visited") {
+        taken_slots_are_visited_and_found_from_each_byte<Fixture>();
+    }
     SECTION("live_blocks_never_overlap") { live_blocks_never_overlap<Fixture>(); }
     SECTION("stray_writes") { stray_writes_into_freed_slots_redirect_nothing<Fixture>(); }
     SECTION("a_batch_is_all_or_nothing") { a_batch_is_all_or_nothing<Fixture>(); }

@@ -71,11 +71,6 @@ public:
     /// Where slabs and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
 
-    /// Returns: upstream for those who call it beside this resource: the same.
-    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
-
-    static constexpr detail::sharing sharing = detail::sharing::none;
-
 protected:
     using reserve_type = detail::slab_reserve<Index>;
     using pool_type = detail::pool<reserve_type>;

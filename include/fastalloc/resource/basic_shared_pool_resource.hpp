@@ -123,12 +123,6 @@ public:
     /// Where slabs, rows and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_.original(); }
 
-    /// Returns: upstream for those who call it beside this resource: one that several
-    /// threads may be inside of, if this resource needs no such upstream itself.
-    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_.resource(); }
-
-    static constexpr detail::sharing sharing = detail::sharing::full;
-
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Preconditions: no other thread is inside.
     /// Complexity: linear in the number of slabs and threads.

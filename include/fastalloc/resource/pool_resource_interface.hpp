@@ -9,13 +9,6 @@
 
 namespace fastalloc::detail {
 
-/// Who may be inside of a resource.
-enum class sharing {
-    none,        // one thread at a time
-    per_thread,  // each thread, at what is its own
-    full,        // all threads, at everything
-};
-
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
 /// - `at_once(bytes, alignment, act, otherwise)`: as `pool_router`'s;
 /// - `pool_by_search(bytes, alignment)`: the request's pool; null if it fits none, or none is there;

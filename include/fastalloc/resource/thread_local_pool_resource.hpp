@@ -118,11 +118,6 @@ public:
     /// Where each thread's memory comes from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
 
-    /// Returns: upstream for those who call it beside this resource: the same.
-    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
-
-    static constexpr detail::sharing sharing = detail::sharing::per_thread;
-
     /// Effects: gives back all memory of all threads, whoever still uses it. The resource is as it was
     /// made. Preconditions: no other thread is inside. Complexity: linear in the number of slabs.
     void release() noexcept;

@@ -299,7 +299,8 @@ scenario_factory exchanging_blocks(std::size_t capacity, std::size_t cap,
                              [=] { return std::make_shared<state>(capacity, cap); });
 }
 
-/// Larger blocks, with so many out before the fibers begin. Fibers allocate with '-', deallocate with '+'.
+/// Larger blocks, with so many out before the fibers begin. Fibers allocate with '-', deallocate
+/// with '+'.
 template <template <class> class Atomic>
 struct larger_state {
     arena upstream;
@@ -329,8 +330,8 @@ scenario_factory exchanging_larger(std::size_t out, std::vector<std::string> pat
     return exchanging<state>(std::move(patterns), [=] { return std::make_shared<state>(out); });
 }
 
-/// Slabs of a list and their directory. Each fiber adds one slab, and looks another up. The first of these
-/// takes two entries, so that a table which is full for it has room for the next.
+/// Slabs of a list and their directory. Each fiber adds one slab, and looks another up. The first
+/// of these takes two entries, so that a table which is full for it has room for the next.
 template <template <class> class Atomic>
 struct directory_state {
     static constexpr std::size_t granule = 64;

@@ -49,11 +49,11 @@ public:
     /// Returns: the start of the slot that `p` points into, free or not; null if there is none.
     /// Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept {
-        void* slot = nullptr;
         for (const pool_type& pool : pools()) {
-            if (slot == nullptr && pool.is_open()) slot = pool.reserve().slabs.slot_of(p);
+            if (!pool.is_open()) continue;
+            if (void* const slot = pool.reserve().slabs.slot_of(p)) return slot;
         }
-        return slot;
+        return nullptr;
     }
 
     /// Effects: empties the magazines; then calls `f(slot)` with the start of each slot that is with a

@@ -111,9 +111,10 @@ public:
     /// Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
-    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot that is with a
-    /// user, in address order within a class. Preconditions: no other thread is inside; `f` does not use this resource.
-    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot
+    /// that is with a user, in address order within a class. Preconditions: no other thread is inside;
+    /// `f` does not use this resource. Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in
+    /// the number of slots.
     template <class F>
     void for_each_taken(F f) {
         rows_.for_each([](detail::thread_number, row& r) { flush(r); });
@@ -179,13 +180,16 @@ private:
     pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
     row* row_slow(bool may_ask_upstream) noexcept;
     row* try_new_row() noexcept;
+    void drop_row(row* r) noexcept;
+    void leave_spares_slow(shelf& s) noexcept;
+
     static void flush(row& r) noexcept {
         for (pool_type& pool : r.router.pools()) {
             if (pool.is_open()) pool.flush();
         }
     }
 
-    /// A call of `grow_slow`.
+    /// A call of `grow_slow`, for `detail::succeeds`.
     struct growth_attempt {
         basic_shared_pool_resource* resource;
         shelf* s;
@@ -196,9 +200,6 @@ private:
 
         static void make_in(void* attempt) { static_cast<growth_attempt*>(attempt)->make(); }
     };
-
-    void drop_row(row* r) noexcept;
-    void leave_spares_slow(shelf& s) noexcept;
 
     std::size_t row_bytes() const noexcept {
         return detail::round_up(pools_offset + plan_.map().count() * sizeof(pool_type),

@@ -40,12 +40,14 @@ struct lock_free_sharing {
 /// growth and larger requests are as good as upstream, which they call, and which must be made for
 /// several threads.
 ///
-/// A thread refills from slabs of its own, so that blocks of different threads share few cache lines. Rather than
-/// take slots from a slab that another thread works in, it grows its class, while it can: each thread may hold
-/// free slots that others do without until a cap is reached, upstream fails, or the slab is unused.
+/// A thread refills from slabs of its own, so that blocks of different threads share few cache
+/// lines. Rather than take slots from a slab that another thread works in, it grows its class,
+/// while it can: each thread may hold free slots that others do without until a cap is reached,
+/// upstream fails, or the slab is unused.
 ///
-/// A request at the cap looks at each slab once before it says "exhausted". While it does, others may give
-/// back behind it and take before it, so that it never saw the slot that was free at every moment.
+/// A request at the cap looks at each slab once before it says "exhausted". While it does, others
+/// may give back behind it and take before it, so that it never saw the slot that was free at every
+/// moment.
 ///
 /// A child of `fork()` may use it, whatever other threads were doing.
 ///

@@ -105,9 +105,10 @@ public:
     /// none. Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
-    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot that is with a
-    /// user, in address order within a class. Preconditions: no other thread is inside; `f` does not use this resource.
-    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each
+    /// slot that is with a user, in address order within a class and thread. Preconditions: no
+    /// other thread is inside; `f` does not use this resource. Throws: `std::bad_alloc`; what `f`
+    /// throws. Complexity: linear in the number of slots.
     template <class F>
     void for_each_taken(F f) {
         for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {

@@ -14,8 +14,8 @@
 ///    cleared by whoever finds the summary empty, who then looks at it again. All are sequentially
 ///    consistent. A thread that stands between two steps may keep slots unannounced, so nobody
 ///    says "exhausted" before `has_free_slot` has walked the list and announced for all.
-///    A slab belongs to the thread that refills from it, so that what threads write to is not mixed in one
-///    cache line. That is advice: it decides where a thread looks first, and nothing relies on it.
+///    A slab belongs to the thread that refills from it, so that what threads write to is not mixed in
+///    one cache line. That is advice: it decides where a thread looks first, and nothing relies on it.
 /// 4. Finding the slabs of freed slots: see `atomic_slab_directory`, with the list as the truth.
 /// 5. Reclamation. Slabs, groups and tables go back in `trim` and the destructor only, which require
 ///    that no other thread is inside.

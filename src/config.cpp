@@ -119,6 +119,21 @@ pool_config::pool_config(const builder_type& b)
     if (growth_) growth_->validate();
 }
 
+pool_config pool_config::completed_for(std::size_t size, std::size_t alignment) const {
+    pool_config completed = *this;
+    if (alignment_ == 0) completed.alignment_ = alignment;
+    if (slot_size_ == 0) completed.slot_size_ = detail::round_up(size, completed.alignment_);
+    if (completed.alignment_ < alignment) {
+        detail::throw_invalid("alignment", completed.alignment_, "smaller than the objects'");
+    }
+    if (completed.slot_size_ < size) {
+        detail::throw_invalid("slot_size", completed.slot_size_, "smaller than an object");
+    }
+    require_product("capacity", capacity_, completed.slot_size_);
+    if (max_capacity_) require_product("max_capacity", *max_capacity_, completed.slot_size_);
+    return completed;
+}
+
 pool_config::builder_type& pool_config::builder_type::slot_size(std::size_t bytes) {
     slot_size_ = bytes;
     return *this;

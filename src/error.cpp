@@ -1,7 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include <fastalloc/error.hpp>
 
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
 namespace fastalloc {
+
+namespace {
+
+void print_misuse(const misuse_report& report) {
+    std::fprintf(
+        stderr, "fastalloc: the typed pool at %p is destroyed while %zu of its objects are alive\n",
+        report.pool, report.count);
+    for (const void* const address : report.addresses) {
+        std::fprintf(stderr, "fastalloc: alive: %p\n", address);
+    }
+}
+
+constinit std::atomic<misuse_handler> current_misuse_handler{nullptr};
+
+}  // namespace
+
+misuse_handler set_misuse_handler(misuse_handler handler) noexcept {
+    return current_misuse_handler.exchange(handler, std::memory_order_acq_rel);
+}
 
 const char* pool_exhausted::what() const noexcept {
     return "fastalloc::pool_exhausted: no slot left, and the pool may not grow";
@@ -14,6 +37,12 @@ invalid_configuration::invalid_configuration(const char* field, const std::strin
       field_(field) {}
 
 namespace detail {
+
+void report_misuse(const misuse_report& report) noexcept {
+    const misuse_handler handler = current_misuse_handler.load(std::memory_order_acquire);
+    (handler != nullptr ? handler : print_misuse)(report);
+    std::abort();
+}
 
 void throw_bad_alloc() { throw std::bad_alloc(); }
 

@@ -87,6 +87,13 @@ public:
         return larger_requests_;
     }
 
+    /// Returns: the same for slots of objects of so many bytes: what was left out of slot size and
+    /// alignment is the objects'. Preconditions: `size` is a multiple of `alignment`, a power of
+    /// two.
+    /// Throws: `invalid_configuration` if a slot would be too small for one, or not aligned well
+    /// enough.
+    pool_config completed_for(std::size_t size, std::size_t alignment) const;
+
 private:
     pool_config(const builder_type& b);
 

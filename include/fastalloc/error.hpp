@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string>
 
@@ -43,7 +44,32 @@ private:
     const char* field_;
 };
 
+/// A mistake of the program that the library found.
+enum class misuse {
+    objects_alive,  ///< a typed pool is destroyed while objects of it are alive
+};
+
+/// What is known of one. It is valid while the handler runs.
+struct misuse_report {
+    misuse fault;
+    const void* pool;   ///< the address of the typed pool
+    std::size_t count;  ///< objects that are alive
+    /// The first of them, as far as the pool knows: a pool that draws on a resource of others does
+    /// not.
+    std::span<const void* const> addresses;
+};
+
+/// Is told of a misuse, after which the program cannot go on: when the handler returns, it is
+/// aborted. It must not throw.
+using misuse_handler = void (*)(const misuse_report&);
+
+/// Effects: misuse is told to `handler` from now on; null stands for the default, which prints to
+/// standard error. Returns: the handler before. Thread safety: full.
+FASTALLOC_EXPORT misuse_handler set_misuse_handler(misuse_handler handler) noexcept;
+
 namespace detail {
+
+[[noreturn]] FASTALLOC_EXPORT void report_misuse(const misuse_report& report) noexcept;
 
 // The headers throw and catch nowhere themselves, so that they compile without exceptions.
 
@@ -62,6 +88,12 @@ FASTALLOC_EXPORT void* try_upstream(std::pmr::memory_resource& upstream, std::si
 
 /// Effects: `call(context)`. Returns: whether that did not throw.
 FASTALLOC_EXPORT bool succeeds(void (*call)(void*), void* context) noexcept;
+
+/// Effects: `f()`. Returns: whether that did not throw.
+template <class F>
+bool no_exception_from(F f) noexcept {
+    return succeeds([](void* p) { (*static_cast<F*>(p))(); }, &f);
+}
 
 /// Returns: `call(context)`; null if that throws.
 FASTALLOC_EXPORT void* null_on_exception(void* (*call)(void*), void* context) noexcept;

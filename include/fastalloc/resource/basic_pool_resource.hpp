@@ -17,8 +17,8 @@
 
 namespace fastalloc {
 
-/// What the single-threaded pool resources share: a row of pools, and everything that the pools have
-/// to do with requests. What makes a pool grow is the derived resource's.
+/// What the single-threaded pool resources share: a row of pools, and everything that the pools
+/// have to do with requests. What makes a pool grow is the derived resource's.
 ///
 /// `MayBeDropIn` says whether a resource may have the natural classes, which serve every size.
 ///
@@ -29,6 +29,8 @@ class basic_pool_resource
     static_assert(index_strategy<Index>);
 
 public:
+    static constexpr detail::threads used_by = detail::threads::one;
+
     /// Slots over all classes. A class has none before its first use.
     /// `capacity() == available() + in_use()`. Complexity: linear in the number of classes.
     std::size_t capacity() const noexcept {
@@ -56,8 +58,8 @@ public:
         return nullptr;
     }
 
-    /// Effects: empties the magazines; then calls `f(slot)` with the start of each slot that is with a
-    /// user, in address order within a class. Preconditions: `f` does not use this resource.
+    /// Effects: empties the magazines; then calls `f(slot)` with the start of each slot that is
+    /// with a user, in address order within a class. Preconditions: `f` does not use this resource.
     /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
     template <class F>
     void for_each_taken(F f) {
@@ -70,6 +72,9 @@ public:
 
     /// Where slabs and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
+
+    /// Upstream, for those who call it beside this resource.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
 
 protected:
     using reserve_type = detail::slab_reserve<Index>;
@@ -116,8 +121,8 @@ private:
     virtual void list_classes_slow() {}
 
     /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
-    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a custom
-    /// growth function throws; no effects then.
+    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a
+    /// custom growth function throws; no effects then.
     virtual bool grow_slow(pool_type& pool) = 0;
 
     /// Returns: storage for a request that fits no class. Throws: what upstream throws.

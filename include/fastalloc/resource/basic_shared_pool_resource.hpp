@@ -25,14 +25,14 @@
 
 namespace fastalloc {
 
-/// What the resources that threads share have in common: each thread has a row of pools of its own, whose
-/// magazines exchange slots with one depot for each class. `Sharing` says how threads meet: the types
-/// `depot`, `upstream` (what the parts call instead of upstream) and `larger_blocks`.
+/// What the resources that threads share have in common: each thread has a row of pools of its own,
+/// whose magazines exchange slots with one depot for each class. `Sharing` says how threads meet:
+/// the types `depot`, `upstream` (what the parts call instead of upstream) and `larger_blocks`.
 ///
-/// A row, a pool in it and its magazine are made when the thread first needs them, from upstream, by
-/// requests only: a thread that does nothing but free asks another one for them and meanwhile returns
-/// its blocks to the depot one by one. When a thread ends, its row stays, for the next thread with
-/// its number; `trim()`, and a request that finds its class exhausted, empty such rows.
+/// A row, a pool in it and its magazine are made when the thread first needs them, from upstream,
+/// by requests only: a thread that does nothing but free asks another one for them and meanwhile
+/// returns its blocks to the depot one by one. When a thread ends, its row stays, for the next
+/// thread with its number; `trim()`, and a request that finds its class exhausted, empty such rows.
 ///
 /// Memory beside the slots: a row has 32 bytes a class, a pool in use 8 bytes for each of the slots
 /// that its magazine holds, at least 64 and at most 2,048 or 1 MiB of slots.
@@ -47,6 +47,8 @@ template <class Sharing>
 class basic_shared_pool_resource
     : public detail::pool_resource_interface<basic_shared_pool_resource<Sharing>> {
 public:
+    static constexpr detail::threads used_by = detail::threads::all;
+
     /// Effects: one class, as configured. Throws: `invalid_configuration` if it has no slot size.
     explicit basic_shared_pool_resource(const pool_config& config)
         : basic_shared_pool_resource(config, std::pmr::get_default_resource()) {}
@@ -84,8 +86,14 @@ public:
     /// that.
     std::pmr::pool_options options() const noexcept { return plan_.options(); }
 
-    // While other threads are inside, what these say was true of each part at some moment, not of all
-    // at the same.
+    /// Whether there is a class that such a request fits. Complexity: logarithmic in the number of
+    /// classes.
+    bool has_class_for(std::size_t bytes, std::size_t alignment) const noexcept {
+        return plan_.map().class_of(bytes, alignment) != detail::class_map::no_class;
+    }
+
+    // While other threads are inside, what these say was true of each part at some moment, not of
+    // all at the same.
 
     /// Slots over all classes. A class has none before its first use.
     /// Complexity: linear in the number of classes.
@@ -111,10 +119,10 @@ public:
     /// Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
-    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each slot
-    /// that is with a user, in address order within a class. Preconditions: no other thread is inside;
-    /// `f` does not use this resource. Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in
-    /// the number of slots.
+    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each
+    /// slot that is with a user, in address order within a class. Preconditions: no other thread is
+    /// inside; `f` does not use this resource. Throws: `std::bad_alloc`; what `f` throws.
+    /// Complexity: linear in the number of slots.
     template <class F>
     void for_each_taken(F f) {
         rows_.for_each([](detail::thread_number, row& r) { flush(r); });
@@ -123,6 +131,10 @@ public:
 
     /// Where slabs, rows and larger blocks come from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_.original(); }
+
+    /// Upstream, for those who call it beside this resource: as this one does, one thread at a time
+    /// where it is not made for several.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_.resource(); }
 
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Preconditions: no other thread is inside.

@@ -6,6 +6,7 @@
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
+#include <fastalloc/storage/magazine.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -112,6 +113,19 @@ public:
     ~basic_fixed_pool_resource() override {
         this->release_larger_blocks();
         for (pool_type& p : this->pools()) std::destroy_at(p.close());
+    }
+
+    /// Whether there is a class that such a request fits. Complexity: logarithmic in the number of
+    /// classes.
+    bool has_class_for(std::size_t bytes, std::size_t alignment) const noexcept {
+        return this->pool_by_search(bytes, alignment) != nullptr;
+    }
+
+    /// Returns: the magazine that serves such requests, in its place as long as the resource; null
+    /// if there is no class for them.
+    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) const noexcept {
+        pool_type* const pool = this->pool_by_search(bytes, alignment);
+        return pool == nullptr ? nullptr : &pool->ready_slots();
     }
 
     /// Effects: every slot is free, whoever still uses it; larger blocks are given back. The slots

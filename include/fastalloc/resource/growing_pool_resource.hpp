@@ -18,8 +18,9 @@ namespace fastalloc {
 
 namespace detail {
 
-/// Returns: `resource.allocate(bytes, alignment)`. Out of line, because g++ 12 with sanitizers knows
-/// the type of a `monotonic_buffer_resource` and then calls a function of it that no library exports.
+/// Returns: `resource.allocate(bytes, alignment)`. Out of line, because g++ 12 with sanitizers
+/// knows the type of a `monotonic_buffer_resource` and then calls a function of it that no library
+/// exports.
 FASTALLOC_EXPORT void* allocate_from(std::pmr::memory_resource& resource, std::size_t bytes,
                                      std::size_t alignment);
 
@@ -81,6 +82,12 @@ public:
     /// that.
     std::pmr::pool_options options() const noexcept { return plan_.options(); }
 
+    /// Whether there is a class that such a request fits. Complexity: logarithmic in the number of
+    /// classes.
+    bool has_class_for(std::size_t bytes, std::size_t alignment) const noexcept {
+        return plan_.map().class_of(bytes, alignment) != detail::class_map::no_class;
+    }
+
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Complexity: linear in the number of slabs.
     void release() noexcept;
@@ -110,7 +117,8 @@ protected:
 private:
     static constexpr std::size_t books_block = 4096;  // bytes, to begin with
 
-    /// Returns: a lock for what `owns` reads and `trim` does, if other threads call them; else null.
+    /// Returns: a lock for what `owns` reads and `trim` does, if other threads call them; else
+    /// null.
     virtual std::mutex* books_lock() noexcept { return nullptr; }
 
     [[nodiscard]] std::unique_lock<std::mutex> lock_books() noexcept {

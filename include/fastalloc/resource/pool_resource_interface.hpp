@@ -9,10 +9,17 @@
 
 namespace fastalloc::detail {
 
+/// Which threads may use a resource at a time.
+enum class threads {
+    one,           // one
+    each_its_own,  // all, but a block goes back where it came from
+    all,           // all
+};
+
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
 /// - `at_once(bytes, alignment, act, otherwise)`: as `pool_router`'s;
-/// - `pool_by_search(bytes, alignment)`: the request's pool; null if it fits none, or none is there;
-/// - `obtain_slow(bytes, alignment)`: storage; null if the request is refused or its pool exhausted,
+/// - `pool_by_search(bytes, alignment)`: the request's pool; null if there is none;
+/// - `obtain_slow(bytes, alignment)`: storage; null if it is refused or its pool exhausted,
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
 /// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none.
@@ -49,8 +56,8 @@ public:
                        [&] { deallocate_by_search(p, bytes, alignment); });
     }
 
-    /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted pool
-    /// throws nothing on the way.
+    /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted
+    /// pool throws nothing on the way.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
         return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
@@ -75,8 +82,8 @@ public:
         for (void* const p : blocks) deallocate(p, bytes, alignment);
     }
 
-    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes, and of
-    /// threads where each has its own.
+    /// Whether `p` points into a slot, free or not. Complexity: linear in the number of classes,
+    /// and of threads where each has its own.
     bool owns(const void* p) const noexcept { return self().slot_of(p) != nullptr; }
 
 protected:

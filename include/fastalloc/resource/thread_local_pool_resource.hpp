@@ -27,25 +27,28 @@
 
 namespace fastalloc {
 
-/// One resource for everybody, in which each thread has pools of its own: what one thread does costs and
-/// disturbs no other. There is no atomic read-modify-write, no lock and no shared cache line on the way.
+/// One resource for everybody, in which each thread has pools of its own: what one thread does
+/// costs and disturbs no other. There is no atomic read-modify-write, no lock and no shared cache
+/// line on the way.
 ///
-/// A block must be given back by the thread that allocated it. When a thread has ended, its blocks stay
-/// valid, and one thread that knows of the end may give them back. Its pools stay in the resource;
-/// the next thread that comes takes them over, once all their blocks are back.
+/// A block must be given back by the thread that allocated it. When a thread has ended, its blocks
+/// stay valid, and one thread that knows of the end may give them back. Its pools stay in the
+/// resource; the next thread that comes takes them over, once all their blocks are back.
 ///
-/// Upstream must be made for several threads. More than 65,535 threads at a time: those that come last
-/// are refused with `std::bad_alloc`.
+/// Upstream must be made for several threads. More than 65,535 threads at a time: those that come
+/// last are refused with `std::bad_alloc`.
 ///
-/// A child of `fork()` has the pools of the thread that called it; those of all others stay as they were,
-/// unused.
+/// A child of `fork()` has the pools of the thread that called it; those of all others stay as they
+/// were, unused.
 ///
-/// Thread safety: full, under these rules, but for `release()` and the destructor, which no other thread
-/// may be inside of, or come after without being told. Equality: identity.
+/// Thread safety: full, under these rules, but for `release()` and the destructor, which no other
+/// thread may be inside of, or come after without being told. Equality: identity.
 template <class Index = bitmap_index>
 class basic_thread_local_pool_resource
     : public detail::pool_resource_interface<basic_thread_local_pool_resource<Index>> {
 public:
+    static constexpr detail::threads used_by = detail::threads::each_its_own;
+
     /// Effects: one class for each thread, as configured. Throws: `invalid_configuration` if it has
     /// no slot size.
     explicit basic_thread_local_pool_resource(const pool_config& config)
@@ -83,6 +86,12 @@ public:
     /// Returns: as `growing_pool_resource::options`.
     std::pmr::pool_options options() const noexcept { return plan_.options(); }
 
+    /// Whether there is a class that such a request fits. Complexity: logarithmic in the number of
+    /// classes.
+    bool has_class_for(std::size_t bytes, std::size_t alignment) const noexcept {
+        return plan_.map().class_of(bytes, alignment) != detail::class_map::no_class;
+    }
+
     // Caps, and all that these say, are those of the calling thread.
 
     std::size_t capacity() const noexcept {
@@ -93,16 +102,24 @@ public:
         return of_mine([](const pools_of_thread& mine) { return mine.available(); });
     }
 
-    /// Slots that are with users. Blocks of threads that ended, which the caller gave back lately, may
-    /// count as its own free slots.
+    /// Slots that are with users. Blocks of threads that ended, which the caller gave back lately,
+    /// may count as its own free slots.
     std::size_t in_use() const noexcept { return capacity() - std::min(capacity(), available()); }
+
+    /// As `in_use()`, of all threads. Preconditions: no other thread is inside. Complexity: linear
+    /// in the number of threads.
+    std::size_t in_use_by_all() const noexcept {
+        std::size_t total = 0;
+        for (const pools_of_thread* p = all_; p != nullptr; p = p->next) total += p->in_use();
+        return total;
+    }
 
     std::size_t growth_count() const noexcept {
         return of_mine([](const pools_of_thread& mine) { return mine.growth_count(); });
     }
 
-    /// Returns: the start of the slot of any thread that `p` points into, free or not; null if there is
-    /// none. Complexity: as `owns`.
+    /// Returns: the start of the slot of any thread that `p` points into, free or not; null if
+    /// there is none. Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
     /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each
@@ -119,12 +136,21 @@ public:
     /// Where each thread's memory comes from.
     std::pmr::memory_resource* upstream_resource() const noexcept { return upstream_; }
 
-    /// Effects: gives back all memory of all threads, whoever still uses it. The resource is as it was
-    /// made. Preconditions: no other thread is inside. Complexity: linear in the number of slabs.
+    /// Upstream, for those who call it beside this resource.
+    std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
+
+    /// Effects: all threads that used the resource count as ended, so that the caller may give back
+    /// their blocks. Preconditions: no other thread is inside, nor comes again with a block that it
+    /// has. Complexity: linear in the number of threads.
+    void take_over() noexcept;
+
+    /// Effects: gives back all memory of all threads, whoever still uses it. The resource is as it
+    /// was made. Preconditions: no other thread is inside. Complexity: linear in the number of
+    /// slabs.
     void release() noexcept;
 
-    /// Effects: empties the magazines of the caller and of threads that ended, and gives back each of
-    /// their slabs that holds no live block. Complexity: linear in the number of slabs.
+    /// Effects: empties the magazines of the caller and of threads that ended, and gives back each
+    /// of their slabs that holds no live block. Complexity: linear in the number of slabs.
     void trim() noexcept;
 
 private:
@@ -152,8 +178,8 @@ private:
             return this->slot_of(p);
         }
 
-        /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no thread
-        /// has these pools.
+        /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no
+        /// thread has these pools.
         bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept {
             const std::lock_guard guard(books_lock_);
             if (!this->owns(slot)) return false;
@@ -345,6 +371,16 @@ void basic_thread_local_pool_resource<Index>::release() noexcept {
     }
     by_thread_.release(*upstream_);
     larger_.release(*upstream_);
+}
+
+template <class Index>
+void basic_thread_local_pool_resource<Index>::take_over() noexcept {
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        pools->disarm();
+        pools->flush();
+        pools->whose = pools_of_thread::possession::left;
+    }
+    by_thread_.release(*upstream_);
 }
 
 template <class Index>

@@ -55,6 +55,9 @@ public:
 
     bool full() const noexcept { return magazine_.full(); }
 
+    /// What `take` and `put` work on, for who keeps it at hand.
+    auto& ready_slots() noexcept { return magazine_; }
+
     /// Preconditions: not empty.
     void* take() noexcept { return magazine_.take(); }
 
@@ -103,7 +106,8 @@ public:
         magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, half);
     }
 
-    /// Effects: gives the older half of the magazine back to the reserve. Preconditions: open, full.
+    /// Effects: gives the older half of the magazine back to the reserve. Preconditions: open,
+    /// full.
     void spill_slow() noexcept {
         spill((magazine_.size() + 1) / 2);
         reserve_->spilled_since_refill = true;

@@ -4,7 +4,7 @@
 /// Everything but boost/, in layer order: a header includes only what stands above it here.
 ///
 ///   an index says which slot is next, storage says where it is,
-///   a resource speaks std::pmr, an allocator speaks STL.
+///   a resource speaks std::pmr, an object pool speaks T, an allocator speaks STL.
 
 #include <fastalloc/fwd.hpp>
 
@@ -25,6 +25,15 @@
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
 #include <fastalloc/resource/synchronized_pool_resource.hpp>
 #include <fastalloc/resource/thread_local_pool_resource.hpp>
+
+// Object pools: objects in those slots, and the handles that own them.
+#include <fastalloc/object/initialization.hpp>
+#include <fastalloc/object/object_key.hpp>
+#include <fastalloc/object/object_pool.hpp>
+#include <fastalloc/object/owned_handle.hpp>
+#include <fastalloc/object/poolable.hpp>
+#include <fastalloc/object/shared_handle.hpp>
+#include <fastalloc/object/weak_handle.hpp>
 
 // Allocators: the same pools for containers that name their allocator's type.
 #include <fastalloc/allocator/allocator.hpp>

@@ -13,6 +13,8 @@ enum class larger_requests;
 
 class pool_exhausted;
 class invalid_configuration;
+enum class misuse;
+struct misuse_report;
 
 class stack_index;
 class free_list_index;
@@ -43,6 +45,29 @@ using unsynchronized_pool_resource = growing_pool_resource;
 using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index>;
 using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index>;
 using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic>;
+
+template <class T>
+class initialization;
+template <class T>
+class owned_handle;
+template <class T>
+class shared_handle;
+template <class T>
+class weak_handle;
+class object_key;
+template <class T, class Resource>
+class object_pool;
+
+template <class T>
+using fixed_pool = object_pool<T, fixed_pool_resource>;
+template <class T>
+using growing_pool = object_pool<T, growing_pool_resource>;
+template <class T>
+using thread_local_pool = object_pool<T, thread_local_pool_resource>;
+template <class T>
+using synchronized_pool = object_pool<T, synchronized_pool_resource>;
+template <class T>
+using lock_free_pool = object_pool<T, lock_free_pool_resource>;
 
 template <class T>
 class allocator;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <fastalloc/detail/doubling_place.hpp>
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/object/ticket.hpp>
+#include <fastalloc/resource/lock_free_pool_resource.hpp>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory_resource>
+
+namespace fastalloc::detail {
+
+/// Hands on what upstream has, filled with zeros.
+class zeroed_upstream final : public std::pmr::memory_resource {
+public:
+    explicit zeroed_upstream(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return std::memset(upstream_->allocate(bytes, alignment), 0, bytes);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        upstream_->deallocate(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    std::pmr::memory_resource* upstream_;
+};
+
+/// The tickets of one pool, and the way from a key to its ticket. They are slots of a pool resource, which
+/// never writes to a free slot: so a ticket that comes back keeps its generation, and can be looked at
+/// by whoever had it before.
+///
+/// Thread safety: full, if upstream is made for the threads that use it.
+class ticket_source {
+public:
+    /// Returns: a source in a block of upstream. `for_threads` says whether several threads may own
+    /// the same object. Throws: what upstream throws.
+    FASTALLOC_EXPORT static ticket_source* make(object_home* home,
+                                                std::pmr::memory_resource* upstream,
+                                                bool for_threads);
+
+    /// Effects: gives everything back.
+    FASTALLOC_EXPORT static void drop(ticket_source* source) noexcept;
+
+    ticket_source(const ticket_source&) = delete;
+    ticket_source& operator=(const ticket_source&) = delete;
+
+    /// Returns: a ticket for `object`, which has one owner. Throws: what upstream throws.
+    FASTALLOC_EXPORT ticket* take(void* object);
+
+    /// Effects: the ticket may serve another object, unless it is worn out. Preconditions: the last
+    /// owner is gone.
+    FASTALLOC_EXPORT void put(ticket* t) noexcept;
+
+    /// Returns: the ticket's number, from 1 on, by which `find` finds it. Throws: what upstream throws;
+    /// `std::bad_alloc` if there is no number left. Complexity: constant.
+    FASTALLOC_EXPORT std::uint32_t number_of(ticket* t);
+
+    /// Returns: the ticket with that number; null if there is none. Complexity: constant.
+    FASTALLOC_EXPORT ticket* find(std::uint32_t number) const noexcept;
+
+    /// Returns: the ticket of `object`, if that is alive and has a number; else null.
+    /// Complexity: linear in the number of tickets that have one.
+    FASTALLOC_EXPORT ticket* search(const void* object) const noexcept;
+
+private:
+    using entry = std::atomic<ticket*>;
+    using place = doubling_place<16>;
+    static constexpr std::uint32_t segment_count = 29;
+
+    ticket_source(object_home* home, std::pmr::memory_resource* upstream, bool for_threads);
+    ~ticket_source();
+
+    entry* segment_at(std::uint32_t segment);
+
+    object_home* const home_;
+    std::pmr::memory_resource* const upstream_;
+    const bool for_threads_;
+    zeroed_upstream zeros_;
+    lock_free_pool_resource slots_;          // never trimmed
+    std::atomic<std::uint32_t> numbers_{0};  // given so far
+    std::array<std::atomic<entry*>, segment_count> segments_{};
+};
+
+}  // namespace fastalloc::detail

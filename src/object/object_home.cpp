@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/object/object_home.hpp>
+#include <fastalloc/object/ticket_source.hpp>
+
+namespace fastalloc::detail {
+
+void end_of_owners(ticket* t) noexcept {
+    object_home* const home = t->home;
+    void* const object = t->object.load(std::memory_order_relaxed);
+    home->drop(object);
+    // Last: while the object is destroyed, nobody can find another one by its ticket.
+    home->tickets().put(t);
+}
+
+void way_home::drop_slow(void* p) const noexcept {
+    if (ticket* const t = find_ticket()) {
+        if (t->state.drop()) end_of_owners(t);
+    } else {
+        home()->drop(whole(p));
+    }
+}
+
+ticket* way_home::ticket_of(void* p) {
+    if (ticket* const t = find_ticket()) return t;
+    ticket* const t = home()->tickets().take(whole(p));
+    *this = way_home(t);
+    return t;
+}
+
+void way_home::leave() noexcept {
+    if (ticket* const t = find_ticket()) t->home->count_release();
+    *this = way_home();
+}
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/config.hpp>
+#include <fastalloc/detail/made_once.hpp>
+#include <fastalloc/error.hpp>
+#include <fastalloc/object/ticket_source.hpp>
+#include <fastalloc/storage/upstream_block.hpp>
+
+#include <cstddef>
+#include <cstring>
+#include <memory_resource>
+#include <new>
+
+namespace fastalloc::detail {
+
+namespace {
+
+pool_config config_of_tickets() {
+    return pool_config::builder()
+        .slot_size(sizeof(ticket))
+        .alignment(alignof(ticket))
+        .capacity(64)
+        .growth(growth_strategy::exponential(1.25))
+        .build();
+}
+
+}  // namespace
+
+ticket_source* ticket_source::make(object_home* home, std::pmr::memory_resource* upstream,
+                                   bool for_threads) {
+    upstream_block memory(upstream, sizeof(ticket_source), alignof(ticket_source));
+    auto* const made = ::new (memory.start()) ticket_source(home, upstream, for_threads);
+    memory.disown();
+    return made;
+}
+
+void ticket_source::drop(ticket_source* source) noexcept {
+    std::pmr::memory_resource* const upstream = source->upstream_;
+    source->~ticket_source();
+    upstream->deallocate(source, sizeof(ticket_source), alignof(ticket_source));
+}
+
+ticket_source::ticket_source(object_home* home, std::pmr::memory_resource* upstream,
+                             bool for_threads)
+    : home_(home),
+      upstream_(upstream),
+      for_threads_(for_threads),
+      zeros_(upstream),
+      slots_(config_of_tickets(), &zeros_) {}
+
+ticket_source::~ticket_source() {
+    for (std::uint32_t s = 0; s != segment_count; ++s) {
+        if (entry* const segment = segments_[s].load(std::memory_order_relaxed)) {
+            upstream_->deallocate(segment, place::size_of(s) * sizeof(entry), alignof(entry));
+        }
+    }
+}
+
+ticket* ticket_source::take(void* object) {
+    void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
+    auto* t = std::launder(static_cast<ticket*>(slot));
+    // A ticket has a home; a slot that is used for the first time has zeros there.
+    object_home* home;
+    std::memcpy(&home, static_cast<const std::byte*>(slot) + offsetof(ticket, home), sizeof home);
+    if (home == nullptr) t = ::new (slot) ticket(home_, for_threads_);
+    // Release: see object_pool::find.
+    t->object.store(object, std::memory_order_release);
+    t->state.begin();
+    return t;
+}
+
+void ticket_source::put(ticket* t) noexcept {
+    if (!t->state.is_worn_out()) slots_.deallocate(t, sizeof(ticket), alignof(ticket));
+}
+
+std::uint32_t ticket_source::number_of(ticket* t) {
+    if (const std::uint32_t known = t->number.load(std::memory_order_acquire)) return known;
+    const std::uint32_t index = numbers_.fetch_add(1, std::memory_order_relaxed);
+    const place at(index);
+    if (at.segment >= segment_count) {
+        numbers_.fetch_sub(1, std::memory_order_relaxed);
+        throw_bad_alloc();
+    }
+    entry* const segment = segment_at(at.segment);
+    segment[at.offset].store(t, std::memory_order_release);
+    // Two threads may number the same ticket: then both numbers lead to it, and one is used.
+    std::uint32_t number = 0;
+    const bool is_first = t->number.compare_exchange_strong(
+        number, index + 1, std::memory_order_acq_rel, std::memory_order_acquire);
+    return is_first ? index + 1 : number;
+}
+
+ticket_source::entry* ticket_source::segment_at(std::uint32_t s) {
+    const std::size_t bytes = place::size_of(s) * sizeof(entry);
+    return made_once(
+        segments_[s],
+        [&] {
+            void* const memory = upstream_->allocate(bytes, alignof(entry));
+            return ::new (memory) entry[place::size_of(s)]{};
+        },
+        [&](entry* made) { upstream_->deallocate(made, bytes, alignof(entry)); });
+}
+
+ticket* ticket_source::find(std::uint32_t number) const noexcept {
+    if (number == 0) return nullptr;
+    const place at(number - 1);
+    if (at.segment >= segment_count) return nullptr;
+    const entry* const segment = segments_[at.segment].load(std::memory_order_acquire);
+    return segment == nullptr ? nullptr : segment[at.offset].load(std::memory_order_acquire);
+}
+
+ticket* ticket_source::search(const void* object) const noexcept {
+    const std::uint32_t count = numbers_.load(std::memory_order_acquire);
+    for (std::uint32_t number = 1; number <= count; ++number) {
+        ticket* const t = find(number);
+        if (t != nullptr && t->object.load(std::memory_order_acquire) == object &&
+            t->state.count() != 0) {
+            return t;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace fastalloc::detail

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "object/pool_kinds.hpp"
+#include "support/catch.hpp"
+#include "support/shared_upstream.hpp"
+
+#include <fastalloc/fastalloc.hpp>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <memory_resource>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace fastalloc::testing {
+
+namespace {
+
+/// What a child process that misused a pool wrote, and how it ended.
+struct ending {
+    std::string output;
+    bool aborted = false;
+};
+
+/// Effects: calls `f` in a child, whose standard error is read.
+template <class F>
+ending in_a_child(F f) {
+    std::array<int, 2> ends{};
+    REQUIRE(pipe(ends.data()) == 0);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        std::signal(SIGABRT, SIG_DFL);
+        const rlimit no_core{0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(ends[1], STDERR_FILENO);
+        f();
+        _exit(0);
+    }
+    close(ends[1]);
+    ending result;
+    std::array<char, 4096> buffer{};
+    for (;;) {
+        const ssize_t n = read(ends[0], buffer.data(), buffer.size());
+        if (n <= 0) break;
+        result.output.append(buffer.data(), static_cast<std::size_t>(n));
+    }
+    close(ends[0]);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    result.aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    return result;
+}
+
+const void* expected_pool = nullptr;
+std::vector<const void*> expected_addresses;
+
+/// Writes what is true of the report.
+void check_report(const misuse_report& report) {
+    const bool same = std::equal(report.addresses.begin(), report.addresses.end(),
+                                 expected_addresses.begin(), expected_addresses.end());
+    std::fprintf(stderr, "%s of %s: %zu, %s", report.fault == misuse::objects_alive ? "alive" : "?",
+                 report.pool == expected_pool ? "the pool" : "another", report.count,
+                 same ? "the first addresses" : "other addresses");
+}
+
+/// Destroys a pool while three objects are alive, of which two are in handles. One more is kept.
+template <class Pool, class... Args>
+void leave_alive(const Args&... args) {
+    std::optional<Pool> pool;
+    pool.emplace(args...);
+    auto one = pool->make();
+    auto gone = pool->make();
+    auto two = pool->make_shared();
+    auto three = pool->make();
+    gone.reset();
+    if (!expected_addresses.empty()) {
+        expected_addresses = {one.get(), two.get(), three.get()};
+        std::sort(expected_addresses.begin(), expected_addresses.end());
+    }
+    expected_pool = &*pool;
+    (void)three.release();
+    pool.reset();
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a pool that is destroyed while its objects are alive says so", "", fixed,
+                   growing, thread_local_, synchronized, lock_free) {
+    using pool_type = typename TestType::template pool<int>;
+    using resource_type = typename pool_type::resource_type;
+    const auto how = GENERATE(0, 1, 2);
+    const auto ended = in_a_child([&] {
+        set_misuse_handler(check_report);
+        expected_addresses = {nullptr};
+        if (how == 0) leave_alive<pool_type>(up_to(100));
+        if (how == 1) leave_alive<pool_type>(up_to(100), initialization<int>::deferred());
+        if (how == 2) {
+            expected_addresses.clear();  // a pool that does not own its resource knows none
+            resource_type resource(pool_config::builder().slot_size(64).capacity(100).build());
+            std::pmr::vector<int> other(4, &resource);
+            leave_alive<typename TestType::template pool<int>>(std::ref(resource));
+        }
+    });
+    CHECK(ended.output == "alive of the pool: 3, the first addresses");
+    CHECK(ended.aborted);
+}
+
+TEST_CASE("misuse is printed unless a handler is set") {
+    const auto ended = in_a_child([] { leave_alive<growing_pool<int>>(up_to(100)); });
+    CHECK(ended.output.find("destroyed while 3 of its objects are alive") != std::string::npos);
+    CHECK(ended.aborted);
+    const auto many = in_a_child([] {
+        std::vector<owned_handle<int>> objects;
+        growing_pool<int> pool(up_to(100));
+        objects = pool.make_batch(100);
+        for (auto& o : objects) (void)o.release();
+    });
+    CHECK(std::count(many.output.begin(), many.output.end(), '\n') == 1 + 8);
+    CHECK(set_misuse_handler(check_report) == nullptr);
+    CHECK(set_misuse_handler(nullptr) == check_report);
+}
+
+TEST_CASE("objects that were kept own others, perhaps, when the pool goes") {
+    struct parent {
+        owned_handle<parent> child;
+    };
+    std::optional<growing_pool<parent>> pool;
+    pool.emplace(up_to(100), initialization<parent>::deferred());
+    auto top = pool->make();
+    top->child = pool->make();
+    top->child->child = pool->make();
+    top.reset();
+    CHECK(pool->in_use() == 2);
+    pool.reset();
+    // An eager pool does not make anew what its own destruction drops.
+    int made = 0;
+    const auto make = [&made] { return ++made, parent{}; };
+    pool.emplace(up_to(100), initialization<parent>::eager(make));
+    top = pool->make();
+    top->child = pool->make();
+    CHECK(made == 100);
+    top.reset();
+    pool.reset();
+    CHECK(made == 102);
+}
+
+TEMPLATE_TEST_CASE("objects go home in other threads than they came from", "", synchronized,
+                   lock_free) {
+    shared_upstream upstream;
+    {
+        typename TestType::template pool<std::string> pool(
+            up_to(10'000),
+            initialization<std::string>::recycling([] { return std::string(); },
+                                                   [](std::string& s) { s.clear(); }),
+            &upstream);
+        auto some = pool.make_batch(1'000);
+        auto shared = pool.make_shared();
+        std::thread([some = std::move(some), s = shared]() mutable { some.clear(); }).join();
+        CHECK(shared.use_count() == 1);
+        CHECK(pool.in_use() == 1);
+        CHECK(pool.resource().in_use() == 1'001);
+        const auto again = pool.make_batch(1'000);
+        CHECK(pool.resource().in_use() == 1'001);
+    }
+    CHECK(upstream.bytes_out() == 0);
+    CHECK(upstream.errors().empty());
+}
+
+TEST_CASE("each thread has its own objects in a thread_local_pool") {
+    using strings = thread_local_pool<std::string>;
+    shared_upstream upstream;
+    std::atomic<int> made = 0;
+    {
+        strings pool(up_to(100),
+                     initialization<std::string>::recycling([&] { return ++made, std::string(); },
+                                                            [](std::string& s) { s.clear(); }),
+                     &upstream);
+        auto mine = pool.make_batch(100);
+        mine.resize(50);
+        std::vector<owned_handle<std::string>> left;
+        std::size_t in_use = 1, after = 0;
+        std::thread([&] {
+            in_use = pool.in_use();
+            left = pool.make_batch(100);
+            left.resize(40);
+            after = pool.in_use();
+        }).join();
+        CHECK(in_use == 0);
+        CHECK(after == 40);
+        CHECK(pool.in_use() == 50);
+        CHECK(made == 200);
+        // The thread has ended, so that its objects may go here; so may what it kept.
+        left.clear();
+        CHECK(pool.resource().in_use_by_all() >= 100);
+        pool.trim();
+        mine.clear();
+        pool.trim();
+        CHECK(pool.resource().in_use_by_all() == 0);
+        CHECK(pool.in_use() == 0);
+        // Objects that threads keep which have not ended are destroyed with the pool.
+        (void)pool.make_batch(10);
+    }
+    CHECK(upstream.bytes_out() == 0);
+    CHECK(upstream.errors().empty());
+}
+
+TEST_CASE("a thread_local_pool goes while threads that used it wait") {
+    shared_upstream upstream;
+    life all;
+    std::optional<thread_local_pool<counted>> pool;
+    pool.emplace(up_to(100), initialization<counted>::deferred(), &upstream);
+    std::atomic<int> stage = 0;
+    std::thread thread([&] {
+        (void)pool->make_batch(100, std::ref(all));
+        stage = 1;
+        stage.notify_all();
+        stage.wait(1);
+    });
+    stage.wait(0);
+    CHECK(all.alive() == 100);
+    pool.reset();
+    CHECK(all.alive() == 0);
+    CHECK(upstream.bytes_out() == 0);
+    stage = 2;
+    stage.notify_all();
+    thread.join();
+    CHECK(upstream.errors().empty());
+}
+
+TEST_CASE("a child of fork has the objects of the parent") {
+    lock_free_pool<std::string> pool(up_to(1'000));
+    auto objects = pool.make_batch(100, "parent");
+    auto shared = pool.make_shared("shared");
+    const auto ended = in_a_child([&] {
+        const weak_handle<std::string> weak = shared;
+        objects.resize(50);
+        shared.reset();
+        std::fprintf(stderr, "%s %zu %d", objects[0]->c_str(), pool.in_use(), weak.expired());
+    });
+    CHECK(ended.output == "parent 50 1");
+    CHECK(pool.in_use() == 101);
+}
+
+}  // namespace fastalloc::testing

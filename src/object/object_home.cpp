@@ -12,11 +12,11 @@ void end_of_owners(ticket* t) noexcept {
     home->tickets().put(t);
 }
 
-void way_home::drop_slow(void* p) const noexcept {
-    if (ticket* const t = find_ticket()) {
+void way_home::drop_slow(way_home way, void* p) noexcept {
+    if (ticket* const t = way.find_ticket()) {
         if (t->state.drop()) end_of_owners(t);
     } else {
-        home()->drop(whole(p));
+        way.home()->drop(way.whole(p));
     }
 }
 

@@ -100,14 +100,6 @@ ticket_source::entry* ticket_source::segment_at(std::uint32_t s) {
         [&](entry* made) { upstream_->deallocate(made, bytes, alignof(entry)); });
 }
 
-ticket* ticket_source::find(std::uint32_t number) const noexcept {
-    if (number == 0) return nullptr;
-    const place at(number - 1);
-    if (at.segment >= segment_count) return nullptr;
-    const entry* const segment = segments_[at.segment].load(std::memory_order_acquire);
-    return segment == nullptr ? nullptr : segment[at.offset].load(std::memory_order_acquire);
-}
-
 ticket* ticket_source::search(const void* object) const noexcept {
     const std::uint32_t count = numbers_.load(std::memory_order_acquire);
     for (std::uint32_t number = 1; number <= count; ++number) {

@@ -372,7 +372,8 @@ void the_last_owner_ends_a_shared_object() {
         CHECK(one.use_count() == 2);
         one.reset();
         CHECK(all.alive() == 1);
-        three = three;  // NOLINT: it has to survive that
+        const auto& same = three;
+        three = same;
         CHECK(all.alive() == 1);
         three = pool.make(all, 2);
         CHECK(all.alive() == 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "object/pool_kinds.hpp"
 #include "support/catch.hpp"
+#include "support/fresh_pages.hpp"
 #include "support/shared_upstream.hpp"
 
 #include <fastalloc/fastalloc.hpp>
@@ -130,6 +131,24 @@ TEST_CASE("misuse is printed unless a handler is set") {
     CHECK(std::count(many.output.begin(), many.output.end(), '\n') == 1 + 8);
     CHECK(set_misuse_handler(check_report) == nullptr);
     CHECK(set_misuse_handler(nullptr) == check_report);
+}
+
+TEMPLATE_TEST_CASE("a typed pool touches its pages where that is asked for", "", fixed, growing,
+                   synchronized, lock_free) {
+    using large = std::array<char, 1'000>;
+    const bool asked = GENERATE(true, false);
+    fresh_pages upstream;
+    typename TestType::template pool<large> pool(
+        pool_config::builder().capacity(4'000).pre_initialize(asked).build(),
+        initialization<large>::lazy(), &upstream);
+    const auto object = pool.make();
+    const auto [resident, all] = upstream.resident(object.get());
+    CHECK(all > 4'000'000);
+    if (asked) {
+        CHECK(resident >= 4'000'000);
+    } else {
+        CHECK(resident < 400'000);
+    }
 }
 
 TEST_CASE("objects that were kept own others, perhaps, when the pool goes") {

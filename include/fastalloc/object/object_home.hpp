@@ -6,6 +6,7 @@
 #include <fastalloc/storage/magazine.hpp>
 
 #include <cstdint>
+#include <memory>
 
 namespace fastalloc::detail {
 
@@ -21,7 +22,7 @@ public:
     /// slot's first byte.
     void drop(void* object) noexcept { drop_(*this, object); }
 
-    /// Effects: puts a slot back whose object was destroyed. Preconditions: there is a magazine.
+    /// Effects: puts a slot back whose object was destroyed. Preconditions: `way_home::is_exact()`.
     void put(void* slot) noexcept {
         if (!magazine_->full()) [[likely]] {
             magazine_->put(slot);
@@ -47,10 +48,12 @@ protected:
 
     ~object_home() = default;
 
-    /// Where slots are taken from and put to, where whoever has the pool may do that; else null.
-    magazine<>* magazine_ = nullptr;
+    /// Where slots are taken from and put to, if whoever has the pool may do that; else it is empty.
+    magazine<>* magazine_ = &no_slots;
 
 private:
+    static inline constinit magazine<> no_slots{};
+
     virtual void put_slow(void* slot) noexcept = 0;
 
     drop_function const drop_;
@@ -65,7 +68,8 @@ public:
     /// `is_exact`: the handle's type is the object's, and the pool does nothing but destroy it, so
     /// that whoever has the handle may do that, and call `put`.
     way_home(object_home* home, bool is_exact) noexcept
-        : word_(reinterpret_cast<std::uintptr_t>(home) | (is_exact ? exact_bit : 0)) {}
+        : word_(reinterpret_cast<std::uintptr_t>(std::assume_aligned<alignof(object_home)>(home)) |
+                (is_exact ? exact_bit : 0)) {}
 
     explicit way_home(ticket* t) noexcept
         : word_(reinterpret_cast<std::uintptr_t>(t) | ticket_bit) {}
@@ -87,7 +91,7 @@ public:
         if ((word_ & (part_bit | ticket_bit)) == 0) [[likely]] {
             home()->drop(p);
         } else {
-            drop_slow(p);
+            drop_slow(*this, p);
         }
     }
 
@@ -115,7 +119,8 @@ private:
         return (word_ & part_bit) == 0 ? p : home()->object_of(p);
     }
 
-    FASTALLOC_EXPORT void drop_slow(void* p) const noexcept;
+    // By value, so that a handle need not be in memory for it.
+    FASTALLOC_EXPORT static void drop_slow(way_home way, void* p) noexcept;
 
     std::uintptr_t word_ = 0;
 };

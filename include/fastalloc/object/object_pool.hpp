@@ -127,15 +127,14 @@ public:
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard]] owned_handle<T> make(Args&&... args) {
-        if (is_plain_) [[likely]] {
-            if constexpr (has_magazine) {
-                if (!magazine_->empty()) [[likely]] {
-                    return make_in(magazine_->take(), std::forward<Args>(args)...);
-                }
-            }
-            return make_in(resource_->allocate(sizeof(T), alignof(T)), std::forward<Args>(args)...);
+        if (!magazine_->empty()) [[likely]] {
+            return plain_handle_of(make_in(magazine_->take(), std::forward<Args>(args)...));
         }
-        return make_otherwise(wish::must, std::forward<Args>(args)...);
+        if (is_plain_) [[likely]] {
+            void* const slot = resource_->allocate(sizeof(T), alignof(T));
+            return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
+        }
+        return {make_otherwise(wish::must, std::forward<Args>(args)...), {this, false}};
     }
 
     /// Returns: as `make`; empty if there is no slot, or no memory. Throws: only what the
@@ -146,9 +145,9 @@ public:
         if (is_plain_) [[likely]] {
             void* const slot = resource_->try_allocate(sizeof(T), alignof(T));
             if (slot == nullptr) return {};
-            return make_in(slot, std::forward<Args>(args)...);
+            return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
         }
-        return make_otherwise(wish::may, std::forward<Args>(args)...);
+        return {make_otherwise(wish::may, std::forward<Args>(args)...), {this, false}};
     }
 
     /// Returns: `n` objects. Throws: as `make`; also `std::bad_alloc`. No object is left then.
@@ -266,10 +265,18 @@ private:
           kind_(how.kind_),
           functions_(std::move(how)),
           kept_(own_->shared_upstream()) {
-        if constexpr (has_magazine) magazine_ = own_->magazine_of(sizeof(T), alignof(T));
+        if constexpr (has_magazine) {
+            if (is_plain_) magazine_ = own_->magazine_of(sizeof(T), alignof(T));
+        }
     }
 
-    detail::way_home way() noexcept { return {this, has_magazine && is_plain_}; }
+    owned_handle<T> plain_handle_of(T* object) noexcept {
+        return {object, detail::way_home(this, has_magazine)};
+    }
+
+    owned_handle<T> handle_of(T* object) noexcept {
+        return {object, detail::way_home(this, has_magazine && is_plain_)};
+    }
 
     static object_pool& self(object_home& home) noexcept { return static_cast<object_pool&>(home); }
 
@@ -290,25 +297,25 @@ private:
     }
 
     template <class... Args>
-    owned_handle<T> make_in(void* slot, Args&&... args) {
+    T* make_in(void* slot, Args&&... args) {
         slot_guard guard{this, slot};
-        owned_handle<T> made = hand_out(construct(slot, std::forward<Args>(args)...));
+        T* const made = acquired(construct(slot, std::forward<Args>(args)...));
         guard.slot = nullptr;
         return made;
     }
 
-    owned_handle<T> hand_out(T* object) {
+    static T* acquired(T* object) {
         if constexpr (has_on_acquire<T>) {
             object_guard guard{object};
             object->on_acquire();
             guard.object = nullptr;
         }
-        return owned_handle<T>(object, way());
+        return object;
     }
 
     template <class... Args>
-    [[gnu::noinline]] owned_handle<T> make_otherwise(wish w, Args&&... args);
-    owned_handle<T> make_of_kept(wish w);
+    [[gnu::noinline]] T* make_otherwise(wish w, Args&&... args);
+    T* make_of_kept(wish w);
 
     void* obtain(wish w) {
         return w == wish::must ? resource_->allocate(sizeof(T), alignof(T))
@@ -422,10 +429,11 @@ object_pool<T, Resource>::~object_pool() {
     if (auto* const t = tickets_.load(std::memory_order_acquire)) detail::ticket_source::drop(t);
 }
 
+// Returns: null where there is no slot.
 template <class T, class Resource>
 template <class... Args>
-owned_handle<T> object_pool<T, Resource>::make_otherwise(wish w, Args&&... args) {
-    owned_handle<T> made;
+T* object_pool<T, Resource>::make_otherwise(wish w, Args&&... args) {
+    T* made = nullptr;
     if (kind_ == kind::lazy || kind_ == kind::deferred) {
         void* const slot = kind_ == kind::lazy ? obtain(w) : obtain_or_drain(w);
         if (slot != nullptr) made = make_in(slot, std::forward<Args>(args)...);
@@ -435,19 +443,17 @@ owned_handle<T> object_pool<T, Resource>::make_otherwise(wish w, Args&&... args)
         detail::throw_invalid("initialization", "eager() or recycling()",
                               "objects are made by its function, not from arguments");
     }
-    if (!own_ && made) handed_out_.add();
+    if (!own_ && made != nullptr) handed_out_.add();
     return made;
 }
 
-// The slot of an object that is kept holds it, so it is put back only after the object was
-// destroyed.
 template <class T, class Resource>
-owned_handle<T> object_pool<T, Resource>::make_of_kept(wish w) {
+T* object_pool<T, Resource>::make_of_kept(wish w) {
     void* slot = kept_.take();
     if (slot == nullptr) slot = obtain_with_object(w);
-    if (slot == nullptr) return {};
+    if (slot == nullptr) return nullptr;
     slot_guard guard{this, slot};
-    owned_handle<T> made = hand_out(object_at(slot));
+    T* const made = acquired(object_at(slot));
     guard.slot = nullptr;
     return made;
 }
@@ -549,7 +555,7 @@ owned_handle<T> object_pool<T, Resource>::adopt(T* object) noexcept {
             return owned_handle<T>(object, detail::way_home(t));
         }
     }
-    return owned_handle<T>(object, way());
+    return handle_of(object);
 }
 
 template <class T, class Resource>

@@ -63,7 +63,8 @@ public:
     }
 
     owned_handle& operator=(owned_handle&& other) noexcept {
-        owned_handle(std::move(other)).swap(*this);
+        T* const object = std::exchange(other.object_, nullptr);
+        take_over(object, other.way_);
         return *this;
     }
 
@@ -73,7 +74,7 @@ public:
     }
 
     ~owned_handle() {
-        if (object_ != nullptr) drop();
+        if (object_ != nullptr) drop(object_, way_);
     }
 
     /// Preconditions: not empty.
@@ -87,7 +88,7 @@ public:
     explicit operator bool() const noexcept { return object_ != nullptr; }
 
     /// Effects: the object goes home; empty from now on.
-    void reset() noexcept { owned_handle().swap(*this); }
+    void reset() noexcept { take_over(nullptr, {}); }
 
     /// Returns: the object, which is the caller's to give to the pool's `adopt`; null if the handle
     /// is empty.
@@ -114,17 +115,24 @@ private:
 
     owned_handle(T* object, detail::way_home way) noexcept : object_(object), way_(way) {}
 
-    void drop() const noexcept {
+    // What it had goes last, for its destructor may use this handle.
+    void take_over(T* object, detail::way_home way) noexcept {
+        T* const old = std::exchange(object_, object);
+        const detail::way_home old_way = std::exchange(way_, way);
+        if (old != nullptr) drop(old, old_way);
+    }
+
+    static void drop(T* object, detail::way_home way) noexcept {
         // A type that cannot be destroyed is a base with a protected destructor.
         if constexpr (std::is_destructible_v<T>) {
-            if (way_.is_exact()) [[likely]] {
-                if constexpr (has_on_release<T>) object_->on_release();
-                if constexpr (!std::is_trivially_destructible_v<T>) object_->T::~T();
-                way_.home()->put(detail::untyped(object_));
+            if (way.is_exact()) [[likely]] {
+                if constexpr (has_on_release<T>) object->on_release();
+                if constexpr (!std::is_trivially_destructible_v<T>) object->T::~T();
+                way.home()->put(detail::untyped(object));
                 return;
             }
         }
-        way_.drop(detail::untyped(object_));
+        way.drop(detail::untyped(object));
     }
 
     T* object_ = nullptr;

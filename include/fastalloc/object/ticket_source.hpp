@@ -67,7 +67,13 @@ public:
     FASTALLOC_EXPORT std::uint32_t number_of(ticket* t);
 
     /// Returns: the ticket with that number; null if there is none. Complexity: constant.
-    FASTALLOC_EXPORT ticket* find(std::uint32_t number) const noexcept;
+    ticket* find(std::uint32_t number) const noexcept {
+        if (number == 0) return nullptr;
+        const place at(number - 1);
+        if (at.segment >= segment_count) return nullptr;
+        const entry* const segment = segments_[at.segment].load(std::memory_order_acquire);
+        return segment == nullptr ? nullptr : segment[at.offset].load(std::memory_order_acquire);
+    }
 
     /// Returns: the ticket of `object`, if that is alive and has a number; else null.
     /// Complexity: linear in the number of tickets that have one.

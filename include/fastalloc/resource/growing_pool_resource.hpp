@@ -5,6 +5,7 @@
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
 #include <fastalloc/resource/class_plan.hpp>
+#include <fastalloc/storage/magazine.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -88,6 +89,13 @@ public:
         return plan_.map().class_of(bytes, alignment) != detail::class_map::no_class;
     }
 
+    /// Returns: the magazine that serves such requests, in its place as long as the resource; null
+    /// if there are several classes, or none for them.
+    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) noexcept {
+        const bool is_only = plan_.map().count() == 1 && has_class_for(bytes, alignment);
+        return is_only ? &only_pool_.ready_slots() : nullptr;
+    }
+
     /// Effects: gives back all memory, whoever still uses it. The resource is as it was made;
     /// growth begins again from the initial capacity. Complexity: linear in the number of slabs.
     void release() noexcept;
@@ -134,6 +142,7 @@ private:
     detail::class_plan plan_;
     detail::other_owners* others_;
     std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
+    pool_type only_pool_;                        // where there is one class
 };
 
 using growing_pool_resource = basic_growing_pool_resource<>;
@@ -142,9 +151,12 @@ using unsynchronized_pool_resource = growing_pool_resource;
 template <class Index>
 void basic_growing_pool_resource<Index>::list_classes_slow() {
     const std::size_t count = plan_.map().count();
-    void* const memory =
-        detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type));
-    auto* const pools = ::new (memory) pool_type[count];
+    pool_type* pools = &only_pool_;
+    if (count != 1) {
+        void* const memory =
+            detail::allocate_from(books_, count * sizeof(pool_type), alignof(pool_type));
+        pools = ::new (memory) pool_type[count];
+    }
     const auto guard = lock_books();
     this->route_by({pools, plan_.map()});
 }

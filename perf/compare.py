@@ -33,6 +33,10 @@ TABLES = [
       ("best peer / lock-free", is_peer, "fastalloc_lock_free"),
       ("best peer / allocator", is_peer, "fastalloc_allocator"),
       ("synchronized / growing", "fastalloc_synchronized".__eq__, "fastalloc_growing")]),
+    (["handles"],
+     [("best peer / fixed", is_peer, "fastalloc_fixed"),
+      ("best peer / growing", is_peer, "fastalloc_growing"),
+      ("best peer / lock-free", is_peer, "fastalloc_lock_free")]),
 ]
 
 MIN_TIME = 0.03

@@ -82,6 +82,7 @@ void require_product(const char* field, std::size_t slots, std::size_t slot_size
 pool_config::pool_config(const builder_type& b)
     : slot_size_(b.slot_size_.value_or(0)),
       alignment_(b.alignment_.value_or(0)),
+      alignment_is_given_(b.alignment_.has_value()),
       capacity_(b.capacity_.value_or(0)),
       max_capacity_(b.max_capacity_),
       growth_(b.growth_),
@@ -121,8 +122,9 @@ pool_config::pool_config(const builder_type& b)
 
 pool_config pool_config::completed_for(std::size_t size, std::size_t alignment) const {
     pool_config completed = *this;
-    if (alignment_ == 0) completed.alignment_ = alignment;
-    if (slot_size_ == 0) completed.slot_size_ = detail::round_up(size, completed.alignment_);
+    if (!alignment_is_given_) completed.alignment_ = std::max(alignment_, alignment);
+    if (slot_size_ == 0) completed.slot_size_ = size;
+    completed.slot_size_ = detail::round_up(completed.slot_size_, completed.alignment_);
     if (completed.alignment_ < alignment) {
         detail::throw_invalid("alignment", completed.alignment_, "smaller than the objects'");
     }

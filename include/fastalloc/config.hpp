@@ -99,6 +99,7 @@ private:
 
     std::size_t slot_size_;
     std::size_t alignment_;
+    bool alignment_is_given_;
     std::size_t capacity_;
     std::optional<std::size_t> max_capacity_;
     std::optional<growth_strategy> growth_;

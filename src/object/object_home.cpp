@@ -28,7 +28,14 @@ ticket* way_home::ticket_of(void* p) {
 }
 
 void way_home::leave() noexcept {
-    if (ticket* const t = find_ticket()) t->home->count_release();
+    if (ticket* const t = find_ticket()) {
+        if (t->number.load(std::memory_order_relaxed) != 0) {
+            t->home->count_release();
+        } else if (t->state.drop()) {
+            // There was no memory for its number, and there is no key.
+            t->home->tickets().put(t);
+        }
+    }
     *this = way_home();
 }
 

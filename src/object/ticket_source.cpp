@@ -74,14 +74,14 @@ void ticket_source::put(ticket* t) noexcept {
 
 std::uint32_t ticket_source::number_of(ticket* t) {
     if (const std::uint32_t known = t->number.load(std::memory_order_acquire)) return known;
-    const std::uint32_t index = numbers_.fetch_add(1, std::memory_order_relaxed);
-    const place at(index);
-    if (at.segment >= segment_count) {
-        numbers_.fetch_sub(1, std::memory_order_relaxed);
-        throw_bad_alloc();
-    }
-    entry* const segment = segment_at(at.segment);
-    segment[at.offset].store(t, std::memory_order_release);
+    std::uint32_t index = numbers_.load(std::memory_order_relaxed);
+    entry* segment;
+    do {
+        if (index == most_numbers) throw_bad_alloc();
+        segment = segment_at(place(index).segment);
+    } while (!numbers_.compare_exchange_weak(index, index + 1, std::memory_order_relaxed,
+                                             std::memory_order_relaxed));
+    segment[place(index).offset].store(t, std::memory_order_release);
     // Two threads may number the same ticket: then both numbers lead to it, and one is used.
     std::uint32_t number = 0;
     const bool is_first = t->number.compare_exchange_strong(
@@ -104,8 +104,9 @@ ticket* ticket_source::search(const void* object) const noexcept {
     const std::uint32_t count = numbers_.load(std::memory_order_acquire);
     for (std::uint32_t number = 1; number <= count; ++number) {
         ticket* const t = find(number);
-        if (t != nullptr && t->object.load(std::memory_order_acquire) == object &&
-            t->state.count() != 0) {
+        // In this order: the ticket may be about to serve another object.
+        if (t != nullptr && t->state.count() != 0 &&
+            t->object.load(std::memory_order_relaxed) == object) {
             return t;
         }
     }

@@ -250,7 +250,14 @@ void slots_are_as_configured() {
     const auto refuse = [](pool_config config, const char* field, const char* value) {
         check_refused([&] { typename Kind::template pool<aligned> p(config); }, field, value);
     };
-    refuse(pool_config::builder().slot_size(64).capacity(1).build(), "alignment", "16");
+    refuse(pool_config::builder().slot_size(64).alignment(16).capacity(1).build(), "alignment",
+           "16");
+    typename Kind::template pool<aligned> large(
+        pool_config::builder().slot_size(160).capacity(100).build());
+    const auto two = large.make_batch(2);
+    for (const auto& object : two) {
+        CHECK(reinterpret_cast<std::uintptr_t>(object.get()) % 64 == 0);
+    }
     check_refused(
         [] {
             typename Kind::template pool<std::array<char, 16>> p(

@@ -15,7 +15,7 @@ int main() {
     // Where std::make_unique and std::make_shared were; any thread may use it:
     const auto hundreds = fastalloc::pool_config::builder().capacity(100).build();
     fastalloc::synchronized_pool<std::string> strings(hundreds);
-    auto owned = strings.make(80, 'x');
+    auto owned = strings.make(80u, 'x');
     auto shared = strings.make_shared("goes home with its last owner");
     fastalloc::weak_handle<std::string> observer = shared;
     if (const auto alive = observer.lock()) owned->append(*alive);

@@ -195,7 +195,7 @@ struct stack_state {
 
     explicit stack_state(std::size_t kept) {
         for (std::size_t i = 0; i != 4; ++i) {
-            expect(stack.try_make_room(), "there is memory");
+            expect(stack.try_make_room(nullptr), "there is memory");
             objects.push_back(std::make_unique<explored_data<int>>(0));
             if (i < kept) expect(stack.keep(objects[i].get()), "there is room");
         }

@@ -41,7 +41,7 @@ TEMPLATE_TEST_CASE("lock() races with the last drop", "", synchronized, lock_fre
     {
         typename TestType::template pool<witness> pool(up_to(64), initialization<witness>::lazy(),
                                                        &upstream);
-        constexpr int rounds = 20'000;
+        constexpr int rounds = 2'000;
         std::array<shared_handle<witness>, 2> owners;
         weak_handle<witness> weak;
         std::barrier both(2);

@@ -15,16 +15,17 @@ namespace fastalloc::detail {
 
 /// As `object_stack`, for any number of threads, none of which waits for another.
 ///
-/// 1. Objects are kept in nodes, which are on one of two lists (Treiber, 1986): of those that hold an
-///    object, or of those that hold none. A node that is popped is its popper's alone until it is
-///    pushed to the other list.
-/// 2. The head of a list is one word: the number of its first node, and a tag that each pop and push
-///    counts up. A popper reads the first node's successor, then compares and exchanges the head; if the
-///    node was popped and pushed again in between, the tag is another one. (A tag comes again after
-///    2^32 operations between a load of the head and the exchange that follows it.)
-/// 3. A push releases what the node holds, and the object; the pop that gets the node acquires. Exchanges
-///    of the head in between are read-modify-writes, and go on with the release sequence.
-/// 4. Nodes are only added, by segments, and go back in the destructor: a stale number leads to a node.
+/// 1. Objects are kept in nodes, which are on one of two lists (Treiber, 1986): of those that hold
+///    an object, or of those that hold none. A node that is popped is its popper's alone until it
+///    is pushed to the other list.
+/// 2. The head of a list is one word: the number of its first node, and a tag that each pop and
+///    push counts up. A popper reads the first node's successor, then compares and exchanges the
+///    head; if the node was popped and pushed again in between, the tag is another one. (A tag
+///    comes again after 2^32 operations between a load of the head and the exchange that follows.)
+/// 3. A push releases what the node holds, and the object; the pop that gets the node acquires.
+///    Exchanges of the head in between are read-modify-writes, and go on with the release sequence.
+/// 4. Nodes are only added, by segments, and go back in the destructor: a stale number leads to a
+///    node.
 ///
 /// Progress: lock-free; an exchange fails only because another succeeded.
 template <template <class> class Atomic>
@@ -44,7 +45,8 @@ public:
         }
     }
 
-    bool try_make_room() noexcept {
+    template <class Taken>
+    bool try_make_room(Taken) noexcept {
         const std::size_t promised = promised_.fetch_add(1, std::memory_order_relaxed) + 1;
         for (std::uint32_t s = 0; s != segment_count && place::first_of(s) < promised; ++s) {
             if (segments_[s].load(std::memory_order_acquire) != nullptr) continue;

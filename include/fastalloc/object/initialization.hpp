@@ -10,8 +10,8 @@ namespace fastalloc {
 
 /// When a typed pool constructs and destroys its objects. A plain value.
 ///
-/// A pool that several threads use may call the functions in all of them at the same time, never with a
-/// lock held.
+/// A pool that several threads use may call the functions in all of them at the same time, never
+/// with a lock held.
 template <class T>
 class initialization {
 public:
@@ -23,8 +23,9 @@ public:
     /// Constructed by `make(args...)`, destroyed when the handle goes.
     static initialization lazy() { return initialization(kind::lazy); }
 
-    /// Constructed by `init` when the pool grows, all objects of the growth step; destroyed and made anew
-    /// by `init` when the handle goes, so that `make()` hands out a fresh object and constructs none.
+    /// Constructed by `init` when the pool grows, all objects of the growth step; destroyed and
+    /// made anew by `init` when the handle goes, so that `make()` hands out a fresh object and
+    /// constructs none.
     /// Throws: `invalid_configuration` if there is no function.
     static initialization eager(init_function init) {
         initialization how(kind::eager);
@@ -32,8 +33,8 @@ public:
         return how;
     }
 
-    /// Constructed by `init` when a slot is first used; `reset` when the handle goes, and handed out again
-    /// as it is. Throws: `invalid_configuration` if there is no function.
+    /// Constructed by `init` when a slot is first used; `reset` when the handle goes, and handed
+    /// out again as it is. Throws: `invalid_configuration` if there is no function.
     static initialization recycling(init_function init, reset_function reset) {
         initialization how(kind::recycling);
         how.init_ = required("init", std::move(init));
@@ -41,8 +42,8 @@ public:
         return how;
     }
 
-    /// Constructed by `make(args...)`, destroyed by the pool's `drain`, `trim` or destructor; or by a
-    /// `make` that finds no other slot.
+    /// Constructed by `make(args...)`, destroyed by the pool's `drain`, `trim` or destructor; or by
+    /// a `make` that finds no other slot.
     static initialization deferred() { return initialization(kind::deferred); }
 
 private:

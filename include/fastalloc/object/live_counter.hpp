@@ -21,8 +21,8 @@ private:
     std::size_t count_ = 0;
 };
 
-/// The same for threads, most of which do not disturb each other: the sum of counts that may each be
-/// negative, for an object may go in another thread than it came in.
+/// The same for threads, most of which do not disturb each other: the sum of counts that may each
+/// be negative, for an object may go in another thread than it came in.
 class striped_live_counter {
 public:
     void add() noexcept { mine().fetch_add(1, std::memory_order_relaxed); }

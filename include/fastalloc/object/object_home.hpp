@@ -48,7 +48,8 @@ protected:
 
     ~object_home() = default;
 
-    /// Where slots are taken from and put to, if whoever has the pool may do that; else it is empty.
+    /// Where slots are taken from and put to, if whoever has the pool may do that; else it is
+    /// empty.
     magazine<>* magazine_ = &no_slots;
 
 private:

@@ -8,8 +8,9 @@
 
 namespace fastalloc {
 
-/// Names one object of a typed pool, also after it died: then it names none. It keeps nothing alive, can
-/// be stored as 64 bits, and means nothing to another pool. (A generational index, as in a slot map.)
+/// Names one object of a typed pool, also after it died: then it names none. It keeps nothing
+/// alive, can be stored as 64 bits, and means nothing to another pool. (A generational index, as in
+/// a slot map.)
 class object_key {
 public:
     /// Names no object.

@@ -71,8 +71,8 @@ using kept_objects = std::conditional_t<
 /// while objects are alive tells the misuse handler. For a pool that owns its resource, what others
 /// still have of it counts as alive.
 ///
-/// Besides the slots: a shared handle, or a key, takes 32 bytes for its object, a pool that keeps
-/// objects 8 or 16 for each, all of upstream.
+/// Besides the slots: an object that was shared takes 32 bytes, one with a key up to 16 more, one
+/// that may be kept up to 32, all of upstream, in blocks of several.
 template <class T, class Resource>
 class object_pool final : private detail::object_home {
     static_assert(std::is_object_v<T> && !std::is_array_v<T> &&
@@ -97,7 +97,8 @@ public:
                          initialization<T> how = initialization<T>::lazy(),
                          std::pmr::memory_resource* upstream = std::pmr::get_default_resource())
         : object_pool(std::in_place, config, std::move(how), upstream) {
-        if (kind_ == kind::eager) construct_some(resource_->available());
+        if (kind_ != kind::eager) return;
+        while (resource_->available() != 0) construct_one(wish::must);
     }
 
     /// Effects: draws on `resource`. Preconditions: the resource outlives the pool.
@@ -123,7 +124,8 @@ public:
     /// Without arguments: also one that was kept.
     /// Throws: `pool_exhausted` if there is no slot left; `invalid_configuration` if there are
     /// arguments, and `initialization` says how objects are made; what upstream, the constructor or
-    /// `on_acquire` throws. No effects then. Complexity: constant, except when growing.
+    /// `on_acquire` throws. The object is not there then; what the pool grew by is. Complexity:
+    /// constant, except when growing.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard]] owned_handle<T> make(Args&&... args) {
@@ -150,7 +152,8 @@ public:
         return {make_otherwise(wish::may, std::forward<Args>(args)...), {this, false}};
     }
 
-    /// Returns: `n` objects. Throws: as `make`; also `std::bad_alloc`. No object is left then.
+    /// Returns: `n` objects. Throws: as `make`; what a `std::vector` of so many handles throws. No
+    /// object is left then.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, const Args&...>)
         [[nodiscard]] std::vector<owned_handle<T>> make_batch(std::size_t n, const Args&... args) {
@@ -168,8 +171,8 @@ public:
     }
 
     /// Returns: a handle of what `release()` returned; empty for null. Preconditions: it is an
-    /// object of this pool that no handle owns. Complexity: constant; linear in the number of keyed
-    /// objects while released ones among them have no handle.
+    /// object of this pool that no handle owns. Complexity: constant; linear in the number of keys
+    /// that were in use at a time, while objects that have one have no handle.
     [[nodiscard]] owned_handle<T> adopt(T* object) noexcept;
 
     /// Returns: a key of the object, which the handle goes on to own. Preconditions: it is not
@@ -209,7 +212,8 @@ public:
         if (own_) own_->trim();
     }
 
-    /// For containers and other pools that are to draw on it too.
+    /// For containers and other pools that are to draw on it too. While this pool keeps objects, as
+    /// after `make` unless it is lazy, it must not be released; `trim()` ends that.
     Resource& resource() noexcept { return *resource_; }
 
     // What these say of slots is as the resource says it, of all that draw on it. An object that is
@@ -325,7 +329,8 @@ private:
     void* obtain_with_room(wish w);
     void* obtain_or_drain(wish w);
     void* obtain_with_object(wish w);
-    void construct_some(std::size_t most);
+    void construct_those_added_to(std::size_t capacity);
+    bool construct_one(wish w);
 
     void construct_by_function(void* slot) { ::new (slot) T(functions_.init_()); }
 
@@ -462,7 +467,7 @@ T* object_pool<T, Resource>::make_of_kept(wish w) {
 template <class T, class Resource>
 void* object_pool<T, Resource>::obtain_with_room(wish w) {
     void* const slot = obtain(w);
-    if (slot == nullptr || kept_.try_make_room()) return slot;
+    if (slot == nullptr || kept_.try_make_room([this] { return resource_->in_use(); })) return slot;
     resource_->deallocate(slot, sizeof(T), alignof(T));
     if (w == wish::must) detail::throw_bad_alloc();
     return nullptr;
@@ -482,25 +487,32 @@ void* object_pool<T, Resource>::obtain_with_object(wish w) {
     void* const slot = obtain_with_room(w);
     if (slot == nullptr) return nullptr;
     slot_guard guard{this, slot};
-    if (kind_ == kind::eager) {
-        const std::size_t added = resource_->capacity() - capacity;
-        construct_some(added - std::min<std::size_t>(added, 1));
-    }
+    if (kind_ == kind::eager) construct_those_added_to(capacity);
     construct_by_function(slot);
     return std::exchange(guard.slot, nullptr);
 }
 
-// Effects: constructs objects to be kept in slots that are free.
+// Effects: constructs objects to be kept, as many as there are slots more than `capacity`, but for
+// the one that made the pool grow. When others took slots meanwhile, the pool may grow again, and
+// this ends.
 template <class T, class Resource>
-void object_pool<T, Resource>::construct_some(std::size_t most) {
-    for (std::size_t i = 0; i != most; ++i) {
-        void* const slot = obtain_with_room(wish::may);
-        if (slot == nullptr) return;
-        slot_guard guard{this, slot};
-        construct_by_function(slot);
-        guard.slot = nullptr;
-        if (!kept_.keep(slot)) destroy(slot);
+void object_pool<T, Resource>::construct_those_added_to(std::size_t capacity) {
+    const std::size_t grown = resource_->capacity();
+    for (std::size_t n = capacity + 1; n < grown; ++n) {
+        if (!construct_one(wish::may) || resource_->capacity() != grown) return;
     }
+}
+
+// Effects: constructs an object to be kept. Returns: false if there is no slot for it.
+template <class T, class Resource>
+bool object_pool<T, Resource>::construct_one(wish w) {
+    void* const slot = obtain_with_room(w);
+    if (slot == nullptr) return false;
+    slot_guard guard{this, slot};
+    construct_by_function(slot);
+    guard.slot = nullptr;
+    if (!kept_.keep(slot)) destroy(slot);
+    return true;
 }
 
 template <class T, class Resource>

@@ -14,8 +14,9 @@
 
 namespace fastalloc::detail {
 
-/// Objects of one pool that are constructed and in nobody's hands: the last kept is the first taken.
-/// Room for all of them is made when they are constructed, so that keeping one asks upstream for nothing.
+/// Objects of one pool that are constructed and in nobody's hands: the last kept is the first
+/// taken. Room for all of them is made when they are constructed, so that keeping one asks upstream
+/// for nothing.
 ///
 /// Invariants: kept <= capacity; promised <= capacity.
 class object_stack {
@@ -28,16 +29,21 @@ public:
     ~object_stack() { give_back(objects_, capacity_); }
 
     /// Effects: promises room for one more object. Returns: false if upstream has no memory for it.
-    bool try_make_room() noexcept {
-        if (promised_ == capacity_ && !try_grow_slow()) return false;
+    /// `taken()` is for those that need to know how many slots are taken.
+    template <class Taken>
+    bool try_make_room(Taken) noexcept {
+        if (!try_reserve(promised_ + 1)) return false;
         ++promised_;
         return true;
     }
 
-    /// Effects: undoes one `try_make_room`.
-    void lose_room() noexcept {
-        if (promised_ != 0) --promised_;
+    /// Effects: makes room for so many objects. Returns: as `try_make_room`.
+    bool try_reserve(std::size_t objects) noexcept {
+        return objects <= capacity_ || try_grow_slow(objects);
     }
+
+    /// Effects: undoes one `try_make_room`.
+    void lose_room() noexcept { --promised_; }
 
     /// Returns: whether there was room to keep it.
     bool keep(void* object) noexcept {
@@ -64,8 +70,8 @@ public:
     }
 
 private:
-    [[gnu::cold, gnu::noinline]] bool try_grow_slow() noexcept {
-        const std::size_t capacity = std::max<std::size_t>(2 * capacity_, 16);
+    [[gnu::cold, gnu::noinline]] bool try_grow_slow(std::size_t objects) noexcept {
+        const std::size_t capacity = std::max({2 * capacity_, objects, std::size_t{16}});
         void* const memory = try_upstream(*upstream_, capacity * sizeof(void*), alignof(void*));
         if (memory == nullptr) return false;
         if (size_ != 0) std::memcpy(memory, objects_, size_ * sizeof(void*));
@@ -87,8 +93,12 @@ private:
     std::size_t capacity_ = 0;  // elements of objects_
 };
 
-/// An `object_stack` for each thread. What a thread keeps is its own while it runs, then that of the
-/// next with its number, or of whoever claims it.
+/// An `object_stack` for each thread. What a thread keeps is its own while it runs, then that of
+/// the next with its number, or of whoever claims it.
+///
+/// An object may go in another thread than it came in, if that has ended. So a thread has room for
+/// what is in slots of its own, beside what it keeps already, and keeps an object of another while
+/// there is room.
 class object_stacks_of_threads {
 public:
     explicit object_stacks_of_threads(std::pmr::memory_resource* upstream) noexcept
@@ -102,15 +112,15 @@ public:
         stacks_.release(*upstream_);
     }
 
-    bool try_make_room() noexcept {
-        object_stack* const mine = stacks_.mine();
-        if (mine != nullptr) return mine->try_make_room();
-        return try_make_mine_slow() && stacks_.mine()->try_make_room();
+    /// `taken()` is of the calling thread, the slot for the new object included.
+    template <class Taken>
+    bool try_make_room(Taken taken) noexcept {
+        if (stacks_.mine() == nullptr && !try_make_mine_slow()) return false;
+        object_stack& mine = *stacks_.mine();
+        return mine.try_reserve(mine.size() + taken());
     }
 
-    void lose_room() noexcept {
-        if (object_stack* const mine = stacks_.mine()) mine->lose_room();
-    }
+    void lose_room() noexcept {}
 
     bool keep(void* object) noexcept {
         object_stack* const mine = stacks_.mine();

@@ -16,12 +16,13 @@ namespace fastalloc {
 template <class T>
 class weak_handle;
 
-/// Owns one object of a typed pool together with its copies, or nothing: the object goes home with the last of
-/// them. It is two words, the same type for all pools. Owners are counted atomically only where the pool's
-/// resource is made for several threads. At most 2^30 - 1 handles may own one object.
+/// Owns one object of a typed pool together with its copies, or nothing: the object goes home with
+/// the last of them. It is two words, the same type for all pools. Owners are counted atomically
+/// only where the pool's resource is made for several threads. At most 2^30 - 1 handles may own one
+/// object.
 ///
-/// Conversions, the pool's lifetime: as `owned_handle`. Thread safety: as that of `std::shared_ptr`, if the
-/// pool's resource is made for several threads.
+/// Conversions, the pool's lifetime: as `owned_handle`. Thread safety: as that of
+/// `std::shared_ptr`, if the pool's resource is made for several threads.
 template <class T>
 class shared_handle {
 public:
@@ -54,8 +55,8 @@ public:
         other.object_ = nullptr;
     }
 
-    /// Effects: takes over what `other` owns. Throws: what the pool's upstream throws, which may have to
-    /// provide for the count; `other` owns the object then.
+    /// Effects: takes over what `other` owns. Throws: what the pool's upstream throws, which may
+    /// have to provide for the count; `other` owns the object then.
     template <class U>
     requires std::convertible_to<U*, T*> shared_handle(owned_handle<U>&& other) {
         if (other == nullptr) return;
@@ -82,7 +83,8 @@ public:
 
     explicit operator bool() const noexcept { return object_ != nullptr; }
 
-    /// Handles that own the object, this one included, by the time somebody reads it; 0 if this is empty.
+    /// Handles that own the object, this one included, by the time somebody reads it; 0 if this is
+    /// empty.
     std::size_t use_count() const noexcept {
         return ticket_ == nullptr ? 0 : ticket_->state.count();
     }

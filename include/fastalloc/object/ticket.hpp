@@ -3,22 +3,22 @@
 
 /// What shared handles, weak handles and keys of one object have in common.
 ///
-/// 1. All is one word: a generation, a count of owners, and whether the object was observed, which is
-///    to say that a weak handle or a key of it exists. A new generation begins when an observed
+/// 1. All is one word: a generation, a count of owners, and whether the object was observed, which
+///    is to say that a weak handle or a key of it exists. A new generation begins when an observed
 ///    object dies, so that whoever has an older one sees that it is gone.
 /// 2. Only an owner adds owners, so an object whose count is 0 stays dead. The one exception is
 ///    `try_add`, with a generation that it got while the object was observed: it compares the whole
 ///    word and exchanges it, and succeeds only if the count is not 0 and the generation the same.
-/// 3. The last owner's fetch_sub takes the count to 0. From there on `try_add` fails, and nobody else
-///    writes to the word: the new generation may follow by a plain store. Between the two the object
-///    is as dead as after them.
-/// 4. An owner that reads a count of 1 without the observed bit is alone: no other owner is there to
-///    add one, and no weak handle or key to find it by. What it reads is the latest value, for every
-///    later one would have been written by another owner. So it needs no read-modify-write.
-/// 5. What an owner did with the object happens before its destruction: each fetch_sub releases; the
-///    last one, or the load of (4), acquires. What the maker did happens before `try_add` returns,
-///    which acquires: the word is only changed by read-modify-writes while the object lives, so
-///    that it reads from the release sequence of whoever observed it.
+/// 3. The last owner's fetch_sub takes the count to 0. From there on `try_add` fails, and nobody
+///    else writes to the word: the new generation may follow by a plain store. Between the two the
+///    object is as dead as after them.
+/// 4. An owner that reads a count of 1 without the observed bit is alone: no other owner is there
+///    to add one, and no weak handle or key to find it by. What it reads is the latest value, for
+///    every later one would have been written by another owner. So it needs no read-modify-write.
+/// 5. What an owner did with the object happens before its destruction: each fetch_sub releases;
+///    the last one, or the load of (4), acquires. What the maker did happens before `try_add`
+///    returns, which acquires: the word is only changed by read-modify-writes while the object
+///    lives, so that it reads from the release sequence of whoever observed it.
 /// 6. A ticket serves one object after the other, but no generation twice: when the last one has
 ///    been used up, the ticket is retired.
 ///
@@ -45,7 +45,8 @@ public:
 
     /// Effects: the next object has one owner. Preconditions: the one before is dead; not worn out.
     void begin() noexcept {
-        word_.store(load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        // Release: whoever sees the owner sees what the ticket says of the object.
+        word_.store(load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
 
     /// Effects: adds an owner. Preconditions: the caller is one.
@@ -112,7 +113,7 @@ public:
 
     /// Owners, by the time somebody reads it.
     std::uint32_t count() const noexcept {
-        return static_cast<std::uint32_t>(load(std::memory_order_relaxed) & count_mask);
+        return static_cast<std::uint32_t>(load(std::memory_order_acquire) & count_mask);
     }
 
     /// Whether no generation is left for another object that is observed.

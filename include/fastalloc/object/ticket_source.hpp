@@ -36,9 +36,9 @@ private:
     std::pmr::memory_resource* upstream_;
 };
 
-/// The tickets of one pool, and the way from a key to its ticket. They are slots of a pool resource, which
-/// never writes to a free slot: so a ticket that comes back keeps its generation, and can be looked at
-/// by whoever had it before.
+/// The tickets of one pool, and the way from a key to its ticket. They are slots of a pool
+/// resource, which never writes to a free slot: so a ticket that comes back keeps its generation,
+/// and can be looked at by whoever had it before.
 ///
 /// Thread safety: full, if upstream is made for the threads that use it.
 class ticket_source {
@@ -62,8 +62,8 @@ public:
     /// owner is gone.
     FASTALLOC_EXPORT void put(ticket* t) noexcept;
 
-    /// Returns: the ticket's number, from 1 on, by which `find` finds it. Throws: what upstream throws;
-    /// `std::bad_alloc` if there is no number left. Complexity: constant.
+    /// Returns: the ticket's number, from 1 on, by which `find` finds it. Throws: what upstream
+    /// throws; `std::bad_alloc` if there is no number left. Complexity: constant.
     FASTALLOC_EXPORT std::uint32_t number_of(ticket* t);
 
     /// Returns: the ticket with that number; null if there is none. Complexity: constant.
@@ -82,7 +82,8 @@ public:
 private:
     using entry = std::atomic<ticket*>;
     using place = doubling_place<16>;
-    static constexpr std::uint32_t segment_count = 29;
+    static constexpr std::uint32_t most_numbers = std::uint32_t{1} << 31;
+    static constexpr std::uint32_t segment_count = place(most_numbers - 1).segment + 1;
 
     ticket_source(object_home* home, std::pmr::memory_resource* upstream, bool for_threads);
     ~ticket_source();

@@ -10,8 +10,9 @@
 
 namespace fastalloc {
 
-/// Knows one object of a typed pool that shared handles own, or nothing, and keeps nothing alive: when the last
-/// owner is gone the slot is free at once. It can be copied like a number. The pool must outlive it.
+/// Knows one object of a typed pool that shared handles own, or nothing, and keeps nothing alive:
+/// when the last owner is gone the slot is free at once. It can be copied like a number. The pool
+/// must outlive it.
 ///
 /// Thread safety: as a pointer's; `lock` and `expired` may race with owners that come and go.
 template <class T>
@@ -29,7 +30,8 @@ public:
           ticket_(handle.ticket_),
           generation_(ticket_ == nullptr ? 0 : ticket_->state.observe()) {}
 
-    /// From a derived class to a base that is not virtual: to find a virtual base takes a live object.
+    /// From a derived class to a base that is not virtual: to find a virtual base takes a live
+    /// object.
     template <class U>
     requires(!std::same_as<U, T> && std::convertible_to<U*, T*> &&
              (std::is_void_v<T> || requires(T * base) { static_cast<const volatile U*>(base); }))
@@ -56,8 +58,8 @@ public:
         b = before;
     }
 
-    /// Whether both know the same object, which may be dead, or both know nothing. A later object in the same slot
-    /// is another one.
+    /// Whether both know the same object, which may be dead, or both know nothing. A later object
+    /// in the same slot is another one.
     friend bool operator==(const weak_handle& a, const weak_handle& b) noexcept {
         return a.ticket_ == b.ticket_ && a.generation_ == b.generation_;
     }

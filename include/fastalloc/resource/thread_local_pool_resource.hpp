@@ -128,6 +128,8 @@ public:
     /// throws. Complexity: linear in the number of slots.
     template <class F>
     void for_each_taken(F f) {
+        // First, for the magazine of one thread may have slots of another that ended.
+        for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) pools->flush();
         for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
             pools->for_each_taken(f);
         }

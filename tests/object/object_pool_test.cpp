@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "object/pool_kinds.hpp"
 #include "support/catch.hpp"
+#include "support/checking_resource.hpp"
 #include "support/fresh_pages.hpp"
 #include "support/shared_upstream.hpp"
 
@@ -15,9 +16,12 @@
 #include <atomic>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory_resource>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -256,6 +260,98 @@ TEST_CASE("a thread_local_pool goes while threads that used it wait") {
     stage.notify_all();
     thread.join();
     CHECK(upstream.errors().empty());
+}
+
+TEST_CASE("what threads left, and others dropped, is not visited") {
+    thread_local_pool<int> pool(up_to(100));
+    const auto mine = pool.make(1);
+    std::vector<owned_handle<int>> left;
+    std::thread([&] { left = pool.make_batch(5, 2); }).join();
+    left.resize(2);
+    int sum = 0;
+    pool.for_each_live([&](int n) { sum += n; });
+    CHECK(sum == 5);
+}
+
+TEST_CASE("threads that come and go leave no room for objects behind") {
+    shared_upstream upstream;
+    life all;
+    thread_local_pool<counted> pool(up_to(100), initialization<counted>::deferred(), &upstream);
+    std::size_t after_some = 0;
+    for (int round = 0; round != 200; ++round) {
+        std::thread([&] { (void)pool.make_batch(50, std::ref(all)); }).join();
+        CHECK(pool.drain() == 50);
+        if (round == 20) after_some = upstream.bytes_out();
+    }
+    CHECK(upstream.bytes_out() <= after_some);
+    // What the thread itself drops is kept, whatever it destroyed for others.
+    (void)pool.make_batch(100, std::ref(all));
+    CHECK(all.alive() == 100);
+}
+
+TEST_CASE("an eager pool constructs no more than it grew by") {
+    std::optional<growing_pool_resource> resource;
+    const std::array classes{pool_config::builder().slot_size(16).capacity(1'000).build(),
+                             pool_config::builder()
+                                 .slot_size(64)
+                                 .capacity(10)
+                                 .growth(growth_strategy::custom([&](std::size_t) -> std::size_t {
+                                     // The other class shrinks while this one grows.
+                                     resource->trim();
+                                     return 10;
+                                 }))
+                                 .build()};
+    resource.emplace(classes);
+    using eager_object = std::array<counted*, 4>;
+    std::size_t made = 0;
+    object_pool<eager_object, growing_pool_resource> pool(
+        *resource, initialization<eager_object>::eager([&] { return ++made, eager_object{}; }));
+    const auto first = pool.make_batch(10);
+    CHECK(made == 10);
+    resource->deallocate(resource->allocate(16, 8), 16, 8);
+    const auto next = pool.make();
+    CHECK(made <= 20);
+}
+
+TEST_CASE("an eager pool is whole or not there") {
+    for (std::size_t grants = 0;; ++grants) {
+        checking_resource upstream;
+        upstream.fail_after(grants);
+        life all;
+        std::optional<fixed_pool<counted>> pool;
+        const auto make = [&all] { return counted(all); };
+        try {
+            pool.emplace(up_to(100), initialization<counted>::eager(make), &upstream);
+        } catch (const std::bad_alloc&) {
+            CHECK(all.alive() == 0);
+            CHECK(upstream.bytes_out() == 0);
+            REQUIRE(grants < 20);
+            continue;
+        }
+        CHECK(all.alive() == 100);
+        // It needs no more memory.
+        upstream.fail_after(0);
+        CHECK(pool->make_batch(100).size() == 100);
+        break;
+    }
+}
+
+TEST_CASE("a key that cannot be had costs nothing") {
+    checking_resource upstream;
+    growing_pool<int> pool(up_to(100), initialization<int>::lazy(), &upstream);
+    (void)pool.make_shared(1);
+    auto object = pool.make(2);
+    const std::size_t bytes = upstream.bytes_out();
+    for (int i = 0; i != 1'000; ++i) {
+        upstream.fail_after(0);
+        CHECK_THROWS_AS(pool.key_of(object), std::bad_alloc);
+        upstream.never_fail();
+        object = pool.adopt(object.release());
+    }
+    CHECK(upstream.bytes_out() == bytes);
+    const object_key key = pool.key_of(object);
+    CHECK(static_cast<std::uint32_t>(key.value()) == 1);
+    CHECK(pool.find(key) == object.get());
 }
 
 TEST_CASE("a child of fork has the objects of the parent") {

@@ -78,14 +78,6 @@ bool succeeds(void (*call)(void*), void* context) noexcept {
     }
 }
 
-void* null_on_exception(void* (*call)(void*), void* context) noexcept {
-    try {
-        return call(context);
-    } catch (...) {
-        return nullptr;
-    }
-}
-
 }  // namespace detail
 
 }  // namespace fastalloc

@@ -91,12 +91,9 @@ FASTALLOC_EXPORT bool succeeds(void (*call)(void*), void* context) noexcept;
 
 /// Effects: `f()`. Returns: whether that did not throw.
 template <class F>
-bool no_exception_from(F f) noexcept {
+bool succeeds(F f) noexcept {
     return succeeds([](void* p) { (*static_cast<F*>(p))(); }, &f);
 }
-
-/// Returns: `call(context)`; null if that throws.
-FASTALLOC_EXPORT void* null_on_exception(void* (*call)(void*), void* context) noexcept;
 
 }  // namespace detail
 

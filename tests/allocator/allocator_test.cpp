@@ -2,10 +2,10 @@
 #include "support/blocks.hpp"
 #include "support/catch.hpp"
 #include "support/counting_new.hpp"
+#include "support/in_a_child.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -151,19 +151,14 @@ TEST_CASE("the default resource can be the program's") {
 TEST_CASE("a child of fork goes on with the process pool") {
     map m;
     for (int i = 0; i != 100; ++i) m.emplace(i, long_text);
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
+    const ending ended = in_a_child([&] {
         m.clear();
         for (int i = 0; i != 1'000; ++i) m.emplace(i, long_text);
         bool found = false;
         std::thread([&] { found = m.count(7) == 1 && !map(m).empty(); }).join();
-        _exit(found ? 0 : 1);
-    }
-    int status = -1;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
+        if (!found) _exit(1);
+    });
+    CHECK(ended.exit_status == 0);
     CHECK(made_before_main.entries.size() == 500);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "object/pool_kinds.hpp"
 #include "support/catch.hpp"
+#include "support/checking_resource.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
@@ -250,29 +251,13 @@ TEST_CASE("a weak handle is compared by object, not by slot") {
 }
 
 TEST_CASE("a slot that was never shared pays nothing for it") {
-    // Its config is all that the upstream of the second pool is asked for.
-    const auto bytes_for = [](auto use) {
-        std::size_t before = 0;
-        struct counting final : std::pmr::memory_resource {
-            std::size_t bytes = 0;
-            void* do_allocate(std::size_t n, std::size_t a) override {
-                bytes += n;
-                return std::pmr::new_delete_resource()->allocate(n, a);
-            }
-            void do_deallocate(void* p, std::size_t n, std::size_t a) override {
-                std::pmr::new_delete_resource()->deallocate(p, n, a);
-            }
-            bool do_is_equal(const memory_resource& o) const noexcept override {
-                return this == &o;
-            }
-        } upstream;
-        fixed_pool<int> pool(up_to(1'000), initialization<int>::lazy(), &upstream);
-        before = upstream.bytes;
-        use(pool);
-        return upstream.bytes - before;
-    };
-    CHECK(bytes_for([](fixed_pool<int>& p) { (void)p.make_batch(1'000); }) == 0);
-    CHECK(bytes_for([](fixed_pool<int>& p) { (void)p.make_shared(); }) > 0);
+    checking_resource upstream;
+    fixed_pool<int> pool(up_to(1'000), initialization<int>::lazy(), &upstream);
+    const std::size_t before = upstream.allocations();
+    (void)pool.make_batch(1'000);
+    CHECK(upstream.allocations() == before);
+    (void)pool.make_shared();
+    CHECK(upstream.allocations() > before);
 }
 
 }  // namespace fastalloc::testing

@@ -3,22 +3,17 @@
 #include "support/catch.hpp"
 #include "support/checking_resource.hpp"
 #include "support/fresh_pages.hpp"
+#include "support/in_a_child.hpp"
 #include "support/shared_upstream.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <memory_resource>
 #include <new>
@@ -31,42 +26,6 @@
 namespace fastalloc::testing {
 
 namespace {
-
-/// What a child process that misused a pool wrote, and how it ended.
-struct ending {
-    std::string output;
-    bool aborted = false;
-};
-
-/// Effects: calls `f` in a child, whose standard error is read.
-template <class F>
-ending in_a_child(F f) {
-    std::array<int, 2> ends{};
-    REQUIRE(pipe(ends.data()) == 0);
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        std::signal(SIGABRT, SIG_DFL);
-        const rlimit no_core{0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        dup2(ends[1], STDERR_FILENO);
-        f();
-        _exit(0);
-    }
-    close(ends[1]);
-    ending result;
-    std::array<char, 4096> buffer{};
-    for (;;) {
-        const ssize_t n = read(ends[0], buffer.data(), buffer.size());
-        if (n <= 0) break;
-        result.output.append(buffer.data(), static_cast<std::size_t>(n));
-    }
-    close(ends[0]);
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    result.aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-    return result;
-}
 
 const void* expected_pool = nullptr;
 std::vector<const void*> expected_addresses;

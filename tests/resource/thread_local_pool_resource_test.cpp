@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "support/blocks.hpp"
 #include "support/catch.hpp"
+#include "support/in_a_child.hpp"
 #include "support/shared_upstream.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <barrier>
-#include <csignal>
 #include <cstddef>
 #include <optional>
 #include <thread>
@@ -205,23 +201,14 @@ TEST_CASE("trim gives back what threads that ended do not use") {
 TEST_CASE("a block given back in the wrong thread is found") {
     thread_local_pool_resource resource;
     const blocks mine = allocate_blocks(resource, 1);
-    const pid_t child = fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-        std::signal(SIGABRT, SIG_DFL);
-        const rlimit no_core{0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
+    const ending ended = in_a_child([&] {
         std::thread([&] {
             resource.deallocate(resource.allocate(64, 8), 64, 8);
             resource.deallocate(mine[0], 64, 8);
             resource.trim();
         }).join();
-        _exit(0);
-    }
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status));
-    CHECK(WTERMSIG(status) == SIGABRT);
+    });
+    CHECK(ended.aborted);
     resource.deallocate_batch(mine, 64, 8);
 }
 

@@ -4,6 +4,7 @@
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/made_once.hpp>
 #include <fastalloc/error.hpp>
+#include <fastalloc/fwd.hpp>  // has the five aliases, `fixed_pool` and so on
 #include <fastalloc/object/atomic_object_stack.hpp>
 #include <fastalloc/object/initialization.hpp>
 #include <fastalloc/object/live_counter.hpp>
@@ -129,14 +130,7 @@ public:
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard]] owned_handle<T> make(Args&&... args) {
-        if (!magazine_->empty()) [[likely]] {
-            return plain_handle_of(make_in(magazine_->take(), std::forward<Args>(args)...));
-        }
-        if (is_plain_) [[likely]] {
-            void* const slot = resource_->allocate(sizeof(T), alignof(T));
-            return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
-        }
-        return {make_otherwise(wish::must, std::forward<Args>(args)...), {this, false}};
+        return make_by(wish::must, std::forward<Args>(args)...);
     }
 
     /// Returns: as `make`; empty if there is no slot, or no memory. Throws: only what the
@@ -144,12 +138,7 @@ public:
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard]] owned_handle<T> try_make(Args&&... args) {
-        if (is_plain_) [[likely]] {
-            void* const slot = resource_->try_allocate(sizeof(T), alignof(T));
-            if (slot == nullptr) return {};
-            return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
-        }
-        return {make_otherwise(wish::may, std::forward<Args>(args)...), {this, false}};
+        return make_by(wish::may, std::forward<Args>(args)...);
     }
 
     /// Returns: `n` objects. Throws: as `make`; what a `std::vector` of so many handles throws. No
@@ -289,6 +278,21 @@ private:
     // The way of an object into a handle.
 
     template <class... Args>
+    [[gnu::always_inline]] owned_handle<T> make_by(wish w, Args&&... args) {
+        if constexpr (has_magazine) {
+            if (!magazine_->empty()) [[likely]] {
+                return plain_handle_of(make_in(magazine_->take(), std::forward<Args>(args)...));
+            }
+        }
+        if (is_plain_) [[likely]] {
+            void* const slot = obtain(w);
+            if (w == wish::may && slot == nullptr) return {};
+            return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
+        }
+        return {make_otherwise(w, std::forward<Args>(args)...), {this, false}};
+    }
+
+    template <class... Args>
     static T* construct(void* slot, Args&&... args) {
         if constexpr (std::is_constructible_v<T, Args...>) {
             return ::new (slot) T(std::forward<Args>(args)...);
@@ -321,7 +325,7 @@ private:
     [[gnu::noinline]] T* make_otherwise(wish w, Args&&... args);
     T* make_of_kept(wish w);
 
-    void* obtain(wish w) {
+    [[gnu::always_inline]] void* obtain(wish w) {
         return w == wish::must ? resource_->allocate(sizeof(T), alignof(T))
                                : resource_->try_allocate(sizeof(T), alignof(T));
     }
@@ -410,17 +414,6 @@ private:
     std::atomic<detail::ticket_source*> tickets_{nullptr};
     std::atomic<std::size_t> released_with_key_{0};
 };
-
-template <class T>
-using fixed_pool = object_pool<T, fixed_pool_resource>;
-template <class T>
-using growing_pool = object_pool<T, growing_pool_resource>;
-template <class T>
-using thread_local_pool = object_pool<T, thread_local_pool_resource>;
-template <class T>
-using synchronized_pool = object_pool<T, synchronized_pool_resource>;
-template <class T>
-using lock_free_pool = object_pool<T, lock_free_pool_resource>;
 
 template <class T, class Resource>
 object_pool<T, Resource>::~object_pool() {
@@ -538,12 +531,12 @@ void object_pool<T, Resource>::keep_or_destroy(void* slot) noexcept {
 template <class T, class Resource>
 bool object_pool<T, Resource>::try_reset(T* object) noexcept {
     const auto& reset = functions_.reset_;
-    return detail::no_exception_from([&] { reset(*object); });
+    return detail::succeeds([&] { reset(*object); });
 }
 
 template <class T, class Resource>
 bool object_pool<T, Resource>::try_construct_again(void* slot) noexcept {
-    return detail::no_exception_from([&] { construct_by_function(slot); });
+    return detail::succeeds([&] { construct_by_function(slot); });
 }
 
 template <class T, class Resource>
@@ -619,7 +612,7 @@ void object_pool<T, Resource>::report_alive_slow(std::size_t count) noexcept {
     std::array<const void*, 8> first;
     std::size_t known = 0;
     // Memory may be out: then fewer are known.
-    (void)detail::no_exception_from([&] {
+    (void)detail::succeeds([&] {
         if (own_)
             for_each_live([&](const T& object) {
                 if (known != first.size()) first[known++] = std::addressof(object);

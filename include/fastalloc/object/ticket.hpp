@@ -143,10 +143,9 @@ private:
 /// One object's at a time. Its memory stays until the pool goes.
 struct alignas(32) ticket {
     basic_ticket_state<> state;
-    std::atomic<void*> object{nullptr};  // in the slot's first byte
-    object_home* const home;             // the pool
-    std::atomic<std::uint32_t> number{
-        0};  // for keys; 0: none yet. It is kept from object to object
+    std::atomic<void*> object{nullptr};    // in the slot's first byte
+    object_home* const home;               // the pool
+    std::atomic<std::uint32_t> number{0};  // for keys; 0: none yet. It stays for later objects
 
     ticket(object_home* pool, bool for_threads) noexcept : state(for_threads), home(pool) {}
 };

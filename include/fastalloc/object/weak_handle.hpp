@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace fastalloc {
 
@@ -33,9 +34,9 @@ public:
     /// From a derived class to a base that is not virtual: to find a virtual base takes a live
     /// object.
     template <class U>
-    requires(!std::same_as<U, T> && std::convertible_to<U*, T*> &&
-             (std::is_void_v<T> || requires(T * base) { static_cast<const volatile U*>(base); }))
-        weak_handle(const weak_handle<U>& other)
+    requires(!std::same_as<U, T> && std::convertible_to<U*, T*> && requires(T * base) {
+        static_cast<const volatile U*>(base);
+    }) weak_handle(const weak_handle<U>& other)
     noexcept : object_(other.object_), ticket_(other.ticket_), generation_(other.generation_) {}
 
     /// Returns: a share of the object; empty if it is dead.
@@ -52,11 +53,7 @@ public:
     /// Effects: knows nothing from now on.
     void reset() noexcept { *this = weak_handle(); }
 
-    friend void swap(weak_handle& a, weak_handle& b) noexcept {
-        const weak_handle before = a;
-        a = b;
-        b = before;
-    }
+    friend void swap(weak_handle& a, weak_handle& b) noexcept { std::swap(a, b); }
 
     /// Whether both know the same object, which may be dead, or both know nothing. A later object
     /// in the same slot is another one.

@@ -201,18 +201,6 @@ private:
         }
     }
 
-    /// A call of `grow_slow`, for `detail::succeeds`.
-    struct growth_attempt {
-        basic_shared_pool_resource* resource;
-        shelf* s;
-        std::size_t index;
-        bool looks_again;  // what it returned
-
-        void make() { looks_again = resource->grow_slow(*s, index); }
-
-        static void make_in(void* attempt) { static_cast<growth_attempt*>(attempt)->make(); }
-    };
-
     std::size_t row_bytes() const noexcept {
         return detail::round_up(pools_offset + plan_.map().count() * sizeof(pool_type),
                                 detail::cache_line);
@@ -258,16 +246,17 @@ void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::s
             if (pool->empty()) pool->refill_slow();
             if (!pool->empty()) return pool->take();
         }
-        growth_attempt growth{this, &s, index, false};
+        bool looks_again = false;
+        const auto grow = [&] { looks_again = grow_slow(s, index); };
         if (may_throw) {
-            growth.make();
-        } else if (!detail::succeeds(growth_attempt::make_in, &growth)) {
+            grow();
+        } else if (!detail::succeeds(grow)) {
             // What another thread would have used before it grew serves this one first.
             s.depot.share_slabs();
             may_throw = true;
             continue;
         }
-        if (!growth.looks_again && !collect_slow(index)) return nullptr;
+        if (!looks_again && !collect_slow(index)) return nullptr;
     }
 }
 

@@ -11,9 +11,9 @@ namespace fastalloc::detail {
 
 /// Which threads may use a resource at a time.
 enum class threads {
-    one,           // one
-    each_its_own,  // all, but a block goes back where it came from
-    all,           // all
+    one,
+    each_its_own,  // any number, and a block goes back where it came from
+    all,           // any number
 };
 
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
@@ -143,18 +143,9 @@ private:
 
     [[gnu::cold, gnu::noinline]] void* try_allocate_slow(std::size_t bytes,
                                                          std::size_t alignment) noexcept {
-        struct request {
-            Derived* resource;
-            std::size_t bytes;
-            std::size_t alignment;
-        } context{&self(), bytes, alignment};
-
-        return null_on_exception(
-            [](void* p) {
-                const auto* const r = static_cast<request*>(p);
-                return r->resource->obtain_slow(r->bytes, r->alignment);
-            },
-            &context);
+        void* p = nullptr;
+        (void)succeeds([&] { p = self().obtain_slow(bytes, alignment); });
+        return p;
     }
 };
 

@@ -134,16 +134,17 @@ void a_size_that_cannot_be_represented_is_refused_whatever_upstream_says() {
     // An upstream that returns something for SIZE_MAX, as some operator new do.
     struct boastful final : std::pmr::memory_resource {
         int out = 0;
-        std::byte something{};
+        // Aligned as asked for, and never looked into.
+        static void* nowhere(std::size_t alignment) { return reinterpret_cast<void*>(alignment); }
         void* do_allocate(std::size_t bytes, std::size_t alignment) override {
             if (bytes < std::numeric_limits<std::size_t>::max()) {
                 return std::pmr::new_delete_resource()->allocate(bytes, alignment);
             }
             ++out;
-            return &something;
+            return nowhere(alignment);
         }
         void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-            if (p != &something) {
+            if (p != nowhere(alignment)) {
                 return std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
             }
             --out;

@@ -11,6 +11,8 @@
 // Values that every layer uses.
 #include <fastalloc/config.hpp>
 #include <fastalloc/error.hpp>
+#include <fastalloc/latency_histogram.hpp>
+#include <fastalloc/statistics.hpp>
 
 // Index: which slot is next.
 #include <fastalloc/index/atomic_bitmap_index.hpp>

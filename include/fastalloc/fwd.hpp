@@ -11,6 +11,17 @@ class growth_strategy;
 class pool_config;
 enum class larger_requests;
 
+class latency_histogram;
+enum class allocation_failure : unsigned char;
+struct failure_counts;
+struct slot_statistics;
+struct class_statistics;
+struct pool_statistics;
+struct object_statistics;
+struct request_statistics;
+enum class slot_state : unsigned char;
+struct visited_slot;
+
 class pool_exhausted;
 class invalid_configuration;
 enum class misuse;

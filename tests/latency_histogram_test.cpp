@@ -54,7 +54,7 @@ TEST_CASE("quantiles are the operations that many did not exceed") {
     CHECK(h.max() < 1'125);
 }
 
-TEST_CASE("histograms add up, and a part can be taken away") {
+TEST_CASE("histograms add up") {
     latency_histogram a;
     latency_histogram b;
     a.record(5);
@@ -68,9 +68,6 @@ TEST_CASE("histograms add up, and a part can be taken away") {
         CHECK(count == (longest == 5 ? 3 : 1));
     });
     CHECK(buckets == 2);
-    a -= b;
-    CHECK(a.count() == 1);
-    CHECK(a.max() == 5);
 }
 
 }  // namespace fastalloc::testing

@@ -9,6 +9,7 @@
 #include <fastalloc/fwd.hpp>
 
 // Values that every layer uses.
+#include <fastalloc/collector.hpp>
 #include <fastalloc/config.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/latency_histogram.hpp>

@@ -12,6 +12,7 @@ class pool_config;
 enum class larger_requests;
 
 class latency_histogram;
+struct latency_statistics;
 enum class allocation_failure : unsigned char;
 struct failure_counts;
 struct slot_statistics;
@@ -34,28 +35,32 @@ template <template <class> class Atomic>
 class basic_atomic_bitmap_index;
 using atomic_bitmap_index = basic_atomic_bitmap_index<std::atomic>;
 
-template <class Index, bool MayBeDropIn>
+struct no_statistics;
+struct counting_statistics;
+class timing_statistics;
+
+template <class Index, bool MayBeDropIn, class Collector>
 class basic_pool_resource;
-template <class Index>
+template <class Index, class Collector>
 class basic_fixed_pool_resource;
-template <class Index>
+template <class Index, class Collector>
 class basic_growing_pool_resource;
 
-template <class Sharing>
+template <class Sharing, class Collector>
 class basic_shared_pool_resource;
-template <class Index>
+template <class Index, class Collector>
 class basic_synchronized_pool_resource;
-template <template <class> class Atomic>
+template <template <class> class Atomic, class Collector>
 class basic_lock_free_pool_resource;
-template <class Index>
+template <class Index, class Collector>
 class basic_thread_local_pool_resource;
 
-using fixed_pool_resource = basic_fixed_pool_resource<bitmap_index>;
-using growing_pool_resource = basic_growing_pool_resource<bitmap_index>;
+using fixed_pool_resource = basic_fixed_pool_resource<bitmap_index, no_statistics>;
+using growing_pool_resource = basic_growing_pool_resource<bitmap_index, no_statistics>;
 using unsynchronized_pool_resource = growing_pool_resource;
-using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index>;
-using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index>;
-using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic>;
+using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index, no_statistics>;
+using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index, no_statistics>;
+using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic, no_statistics>;
 
 template <class T>
 class initialization;

@@ -27,12 +27,6 @@ public:
         return *this;
     }
 
-    /// Preconditions: `other` is part of this.
-    latency_histogram& operator-=(const latency_histogram& other) noexcept {
-        for (std::size_t b = 0; b != bucket_count; ++b) counts_[b] -= other.counts_[b];
-        return *this;
-    }
-
     std::uint64_t count() const noexcept {
         std::uint64_t total = 0;
         for (const std::uint64_t n : counts_) total += n;
@@ -85,6 +79,12 @@ public:
 
 private:
     std::array<std::uint64_t, bucket_count> counts_{};
+};
+
+/// How long the operations of a resource took.
+struct latency_statistics {
+    latency_histogram allocate;
+    latency_histogram deallocate;
 };
 
 }  // namespace fastalloc

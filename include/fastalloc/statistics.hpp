@@ -23,6 +23,14 @@ struct failure_counts {
 
     std::uint64_t total() const noexcept { return exhausted + at_cap + upstream + no_class; }
 
+    failure_counts& operator+=(const failure_counts& other) noexcept {
+        exhausted += other.exhausted;
+        at_cap += other.at_cap;
+        upstream += other.upstream;
+        no_class += other.no_class;
+        return *this;
+    }
+
     bool operator==(const failure_counts&) const = default;
 };
 
@@ -69,6 +77,21 @@ struct pool_statistics : slot_statistics {
     std::uint64_t larger_allocations = 0;
     std::uint64_t larger_deallocations = 0;
     std::size_t larger_current = 0;  ///< blocks of no class that are with users now
+
+    /// Effects: adds what happened in a class.
+    pool_statistics& operator+=(const class_statistics& c) noexcept {
+        allocations += c.allocations;
+        deallocations += c.deallocations;
+        misses += c.misses;
+        growth_count += c.growth_count;
+        failures += c.failures;
+        current += c.current;
+        peak += c.peak;
+        capacity += c.capacity;
+        current_bytes += c.current * c.slot_size;
+        capacity_bytes += c.capacity * c.slot_size;
+        return *this;
+    }
 
     bool operator==(const pool_statistics&) const = default;
 };

@@ -3,11 +3,11 @@
 
 namespace fastalloc {
 
-template class basic_pool_resource<bitmap_index, true>;
-template class basic_pool_resource<free_list_index, true>;
-template class basic_pool_resource<stack_index, true>;
-template class basic_pool_resource<bitmap_index, false>;
-template class basic_pool_resource<free_list_index, false>;
-template class basic_pool_resource<stack_index, false>;
+template class basic_pool_resource<bitmap_index, true, no_statistics>;
+template class basic_pool_resource<free_list_index, true, no_statistics>;
+template class basic_pool_resource<stack_index, true, no_statistics>;
+template class basic_pool_resource<bitmap_index, false, no_statistics>;
+template class basic_pool_resource<free_list_index, false, no_statistics>;
+template class basic_pool_resource<stack_index, false, no_statistics>;
 
 }  // namespace fastalloc

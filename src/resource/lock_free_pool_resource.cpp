@@ -3,6 +3,6 @@
 
 namespace fastalloc {
 
-template class basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>>;
+template class basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>, no_statistics>;
 
 }  // namespace fastalloc

@@ -3,8 +3,8 @@
 
 namespace fastalloc {
 
-template class basic_shared_pool_resource<detail::locked_sharing<bitmap_index>>;
-template class basic_shared_pool_resource<detail::locked_sharing<free_list_index>>;
-template class basic_shared_pool_resource<detail::locked_sharing<stack_index>>;
+template class basic_shared_pool_resource<detail::locked_sharing<bitmap_index>, no_statistics>;
+template class basic_shared_pool_resource<detail::locked_sharing<free_list_index>, no_statistics>;
+template class basic_shared_pool_resource<detail::locked_sharing<stack_index>, no_statistics>;
 
 }  // namespace fastalloc

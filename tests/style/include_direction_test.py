@@ -11,7 +11,7 @@ import sys
 
 from source_tree import check_itself, finish, texts
 
-VALUES = {"config.hpp", "error.hpp", "latency_histogram.hpp", "statistics.hpp"}
+VALUES = {"collector.hpp", "config.hpp", "error.hpp", "latency_histogram.hpp", "statistics.hpp"}
 STACK = ["detail", "index", "storage", "resource"]
 ABOVE_THE_STACK = ["object", "allocator", "boost"]
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/collector.hpp>
 #include <fastalloc/config.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/index/bitmap_index.hpp>
@@ -23,9 +24,10 @@ namespace fastalloc {
 /// `MayBeDropIn` says whether a resource may have the natural classes, which serve every size.
 ///
 /// Thread safety: none. Equality: identity.
-template <class Index, bool MayBeDropIn>
+template <class Index, bool MayBeDropIn, class Collector>
 class basic_pool_resource
-    : public detail::pool_resource_interface<basic_pool_resource<Index, MayBeDropIn>> {
+    : public detail::pool_resource_interface<basic_pool_resource<Index, MayBeDropIn, Collector>,
+                                             Collector> {
     static_assert(index_strategy<Index>);
 
 public:
@@ -77,7 +79,7 @@ public:
     std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
 
 protected:
-    using reserve_type = detail::slab_reserve<Index>;
+    using reserve_type = detail::slab_reserve<Index, typename Collector::slot_counts>;
     using pool_type = detail::pool<reserve_type>;
 
     basic_pool_resource(std::pmr::memory_resource* upstream,
@@ -108,13 +110,30 @@ protected:
         return router_.by_search(bytes, alignment);
     }
 
+    const detail::class_map& classes() const noexcept { return router_.classes(); }
+
+    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts) {
+        const pool_type& pool = pools()[index];
+        const detail::size_class c = classes().at(index);
+        class_statistics s;
+        s.slot_size = c.slot_size;
+        s.alignment = c.alignment;
+        if (pool.is_open()) s.capacity = pool.reserve().slabs.capacity();
+        pool.counts().add_to(s);
+        return s;
+    }
+
+    void reset_slot_counts() noexcept requires(Collector::counts) {
+        for (pool_type& pool : pools()) pool.counts().reset();
+    }
+
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
     [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
                                                      std::size_t alignment) noexcept;
 
 private:
-    friend detail::pool_resource_interface<basic_pool_resource>;
+    friend detail::pool_resource_interface<basic_pool_resource, Collector>;
 
     /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
     /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
@@ -124,6 +143,11 @@ private:
     /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a
     /// custom growth function throws; no effects then.
     virtual bool grow_slow(pool_type& pool) = 0;
+
+    /// Returns: why a pool may not grow.
+    virtual allocation_failure why_full(const pool_type&) const noexcept {
+        return allocation_failure::exhausted;
+    }
 
     /// Returns: storage for a request that fits no class. Throws: what upstream throws.
     virtual void* allocate_larger_slow(std::size_t bytes, std::size_t alignment) {
@@ -149,49 +173,61 @@ private:
     fastalloc::larger_requests larger_requests_;
 };
 
-template <class Index, bool MayBeDropIn>
-void* basic_pool_resource<Index, MayBeDropIn>::obtain_slow(std::size_t bytes,
-                                                           std::size_t alignment) {
-    if (router_.classes().count() == 0) list_classes_slow();
+template <class Index, bool MayBeDropIn, class Collector>
+void* basic_pool_resource<Index, MayBeDropIn, Collector>::obtain_slow(std::size_t bytes,
+                                                                      std::size_t alignment) {
+    auto& larger = this->larger_counts();
+    if (classes().count() == 0) detail::counting_failure(larger, [&] { list_classes_slow(); });
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
-        if (larger_requests_ == fastalloc::larger_requests::refuse) return nullptr;
-        return allocate_larger_slow(bytes, alignment);
+        if (larger_requests_ == fastalloc::larger_requests::refuse) {
+            larger.failed(allocation_failure::no_class);
+            return nullptr;
+        }
+        void* const block = detail::counting_failure(
+            larger, [&] { return allocate_larger_slow(bytes, alignment); });
+        larger.allocated();
+        return block;
     }
     // Growing runs code that may use this resource, so each round looks again.
     while (pool->empty()) {
         if (pool->is_open() && pool->reserve().slabs.available() != 0) {
             pool->refill_slow();
-        } else if (!grow_slow(*pool)) {
+        } else if (!detail::counting_failure(pool->counts(), [&] { return grow_slow(*pool); })) {
+            pool->counts().failed(why_full(*pool));
             return nullptr;
         }
     }
+    pool->counts().missed();
     return pool->take();
 }
 
-template <class Index, bool MayBeDropIn>
-void basic_pool_resource<Index, MayBeDropIn>::throw_refused(std::size_t bytes,
-                                                            std::size_t alignment) const {
+template <class Index, bool MayBeDropIn, class Collector>
+void basic_pool_resource<Index, MayBeDropIn, Collector>::throw_refused(
+    std::size_t bytes, std::size_t alignment) const {
     const pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) detail::throw_bad_alloc();
     const auto& slabs = pool->reserve().slabs;
     detail::throw_pool_exhausted(slabs.geometry().slot_size(), slabs.capacity());
 }
 
-template <class Index, bool MayBeDropIn>
-void basic_pool_resource<Index, MayBeDropIn>::give_back_slow(void* p, std::size_t bytes,
-                                                             std::size_t alignment) noexcept {
+template <class Index, bool MayBeDropIn, class Collector>
+void basic_pool_resource<Index, MayBeDropIn, Collector>::give_back_slow(
+    void* p, std::size_t bytes, std::size_t alignment) noexcept {
     pool_type* const pool = router_.by_search(bytes, alignment);
-    if (pool == nullptr) return deallocate_larger_slow(p, bytes, alignment);
+    if (pool == nullptr) {
+        this->larger_counts().deallocated();
+        return deallocate_larger_slow(p, bytes, alignment);
+    }
     if (pool->full()) pool->spill_slow();
     pool->put(p);
 }
 
-extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, true>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, true>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, true>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, false>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, false>;
-extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, false>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, true, no_statistics>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, true, no_statistics>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, true, no_statistics>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, false, no_statistics>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<free_list_index, false, no_statistics>;
+extern template class FASTALLOC_EXPORT basic_pool_resource<stack_index, false, no_statistics>;
 
 }  // namespace fastalloc

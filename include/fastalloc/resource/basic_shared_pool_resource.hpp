@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/collector.hpp>
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/detail/made_once.hpp>
@@ -9,6 +10,7 @@
 #include <fastalloc/resource/class_plan.hpp>
 #include <fastalloc/resource/pool_resource_interface.hpp>
 #include <fastalloc/resource/pool_router.hpp>
+#include <fastalloc/storage/counted_depot.hpp>
 #include <fastalloc/storage/depot_reserve.hpp>
 #include <fastalloc/storage/per_thread.hpp>
 #include <fastalloc/storage/pool.hpp>
@@ -43,9 +45,10 @@ namespace fastalloc {
 ///
 /// Thread safety: full, but for `release()` and the destructor, which no other thread may be inside
 /// of, or come after without being told. Equality: identity.
-template <class Sharing>
+template <class Sharing, class Collector>
 class basic_shared_pool_resource
-    : public detail::pool_resource_interface<basic_shared_pool_resource<Sharing>> {
+    : public detail::pool_resource_interface<basic_shared_pool_resource<Sharing, Collector>,
+                                             Collector> {
 public:
     static constexpr detail::threads used_by = detail::threads::all;
 
@@ -147,10 +150,11 @@ protected:
     void trim_depots() noexcept;
 
 private:
-    friend detail::pool_resource_interface<basic_shared_pool_resource>;
+    friend detail::pool_resource_interface<basic_shared_pool_resource, Collector>;
 
-    using depot_type = typename Sharing::depot;
-    using reserve_type = detail::depot_reserve<depot_type>;
+    using depot_type =
+        detail::counted_depot<typename Sharing::depot, typename Collector::depot_counts>;
+    using reserve_type = detail::depot_reserve<depot_type, typename Collector::slot_counts>;
     using pool_type = detail::pool<reserve_type>;
 
     /// The pools of one thread, in cache lines that no other thread writes to.
@@ -180,6 +184,11 @@ private:
         const row* const mine = rows_.mine();
         return mine == nullptr ? nullptr : mine->router.by_search(bytes, alignment);
     }
+
+    detail::class_map classes() const noexcept { return plan_.map(); }
+
+    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts);
+    void reset_slot_counts() noexcept requires(Collector::counts);
 
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
@@ -226,14 +235,23 @@ private:
     std::atomic<std::size_t> growth_count_{0};
 };
 
-template <class Sharing>
-void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::size_t alignment) {
+template <class Sharing, class Collector>
+void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t bytes,
+                                                                  std::size_t alignment) {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
+    auto& larger = this->larger_counts();
     if (index == detail::class_map::no_class) {
-        if (plan_.larger_requests() == fastalloc::larger_requests::refuse) return nullptr;
-        return larger_.allocate(*upstream_.resource(), bytes, alignment);
+        if (plan_.larger_requests() == fastalloc::larger_requests::refuse) {
+            larger.failed(allocation_failure::no_class);
+            return nullptr;
+        }
+        void* const block = detail::counting_failure(
+            larger, [&] { return larger_.allocate(*upstream_.resource(), bytes, alignment); });
+        larger.allocated();
+        return block;
     }
-    shelf& s = shelf_slow(index);
+    shelf& s = *detail::counting_failure(larger, [&] { return &shelf_slow(index); });
+    auto& counts = s.depot.counts();
     leave_spares_slow(s);
     pool_type* const pool = pool_slow(s, index, true);
     // Growing runs code that may use this resource, so each round looks again.
@@ -241,28 +259,38 @@ void* basic_shared_pool_resource<Sharing>::obtain_slow(std::size_t bytes, std::s
     for (;;) {
         void* slot = nullptr;
         if (pool == nullptr) {
-            if (s.depot.take_some(&slot, 1) != 0) return slot;
+            if (s.depot.take_some(&slot, 1) != 0) {
+                counts.missed();
+                counts.allocated();
+                return slot;
+            }
         } else {
             if (pool->empty()) pool->refill_slow();
-            if (!pool->empty()) return pool->take();
+            if (!pool->empty()) {
+                pool->counts().missed();
+                return pool->take();
+            }
         }
         bool looks_again = false;
         const auto grow = [&] { looks_again = grow_slow(s, index); };
         if (may_throw) {
-            grow();
+            detail::counting_failure(counts, grow);
         } else if (!detail::succeeds(grow)) {
             // What another thread would have used before it grew serves this one first.
             s.depot.share_slabs();
             may_throw = true;
             continue;
         }
-        if (!looks_again && !collect_slow(index)) return nullptr;
+        if (!looks_again && !collect_slow(index)) {
+            counts.failed(plan_.why_full(index, s.depot.capacity()));
+            return nullptr;
+        }
     }
 }
 
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::throw_refused(std::size_t bytes,
-                                                        std::size_t alignment) const {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::throw_refused(std::size_t bytes,
+                                                                   std::size_t alignment) const {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
     if (index == detail::class_map::no_class) detail::throw_bad_alloc();
     const depot_type& depot =
@@ -270,25 +298,29 @@ void basic_shared_pool_resource<Sharing>::throw_refused(std::size_t bytes,
     detail::throw_pool_exhausted(depot.geometry().slot_size(), depot.capacity());
 }
 
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::give_back_slow(void* p, std::size_t bytes,
-                                                         std::size_t alignment) noexcept {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
+    void* p, std::size_t bytes, std::size_t alignment) noexcept {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
     if (index == detail::class_map::no_class) {
+        this->larger_counts().deallocated();
         larger_.deallocate(*upstream_.resource(), p, bytes, alignment);
         return;
     }
     // The shelf is there, for the slot came from it; the same thread may have got it from another.
     shelf& s = *shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire);
     pool_type* const pool = pool_slow(s, index, false);
-    if (pool == nullptr) return s.depot.put_some(&p, 1);
+    if (pool == nullptr) {
+        s.depot.counts().deallocated();
+        return s.depot.put_some(&p, 1);
+    }
     if (pool->full()) pool->spill_slow();
     pool->put(p);
 }
 
-template <class Sharing>
-typename basic_shared_pool_resource<Sharing>::shelf&
-basic_shared_pool_resource<Sharing>::shelf_slow(std::size_t index) {
+template <class Sharing, class Collector>
+typename basic_shared_pool_resource<Sharing, Collector>::shelf&
+basic_shared_pool_resource<Sharing, Collector>::shelf_slow(std::size_t index) {
     std::pmr::memory_resource& upstream = *upstream_.resource();
     const std::size_t bytes = plan_.map().count() * sizeof(shelves);
     shelves* const all = detail::made_once(
@@ -315,8 +347,8 @@ basic_shared_pool_resource<Sharing>::shelf_slow(std::size_t index) {
 }
 
 // Returns: whether to look again.
-template <class Sharing>
-bool basic_shared_pool_resource<Sharing>::grow_slow(shelf& s, std::size_t index) {
+template <class Sharing, class Collector>
+bool basic_shared_pool_resource<Sharing, Collector>::grow_slow(shelf& s, std::size_t index) {
     const std::size_t capacity = s.depot.capacity();
     const slot_number slots = plan_.next_slab(index, capacity, depot_type::record_bytes);
     if (slots == 0) {
@@ -324,14 +356,15 @@ bool basic_shared_pool_resource<Sharing>::grow_slow(shelf& s, std::size_t index)
     }
     if (s.depot.grow_from(capacity, slots) && capacity != 0) {
         growth_count_.fetch_add(1, std::memory_order_relaxed);
+        s.depot.counts().grew();
     }
     return true;
 }
 
 // Effects: gives slots of the class that threads kept when they ended back to the depot. Returns:
 // whether there were any.
-template <class Sharing>
-bool basic_shared_pool_resource<Sharing>::collect_slow(std::size_t index) noexcept {
+template <class Sharing, class Collector>
+bool basic_shared_pool_resource<Sharing, Collector>::collect_slow(std::size_t index) noexcept {
     std::size_t collected = 0;
     rows_.for_each([&](detail::thread_number number, row& r) {
         pool_type& pool = r.router.pools()[index];
@@ -344,10 +377,10 @@ bool basic_shared_pool_resource<Sharing>::collect_slow(std::size_t index) noexce
 }
 
 // Returns: the calling thread's pool of the class, open; null if it can have none.
-template <class Sharing>
-typename basic_shared_pool_resource<Sharing>::pool_type*
-basic_shared_pool_resource<Sharing>::pool_slow(shelf& s, std::size_t index,
-                                               bool may_ask_upstream) noexcept {
+template <class Sharing, class Collector>
+typename basic_shared_pool_resource<Sharing, Collector>::pool_type*
+basic_shared_pool_resource<Sharing, Collector>::pool_slow(shelf& s, std::size_t index,
+                                                          bool may_ask_upstream) noexcept {
     if (s.limits.first == 0) return nullptr;
     row* const mine = row_slow(may_ask_upstream);
     if (mine == nullptr) return nullptr;
@@ -362,9 +395,9 @@ basic_shared_pool_resource<Sharing>::pool_slow(shelf& s, std::size_t index,
     return &pool;
 }
 
-template <class Sharing>
-typename basic_shared_pool_resource<Sharing>::row* basic_shared_pool_resource<Sharing>::row_slow(
-    bool may_ask_upstream) noexcept {
+template <class Sharing, class Collector>
+typename basic_shared_pool_resource<Sharing, Collector>::row*
+basic_shared_pool_resource<Sharing, Collector>::row_slow(bool may_ask_upstream) noexcept {
     const detail::thread_number number = detail::thread_number::assign();
     if (number.is_nobodys()) return nullptr;
     // The thread that had the number before may have left one.
@@ -380,9 +413,9 @@ typename basic_shared_pool_resource<Sharing>::row* basic_shared_pool_resource<Sh
     return mine;
 }
 
-template <class Sharing>
-typename basic_shared_pool_resource<Sharing>::row*
-basic_shared_pool_resource<Sharing>::try_new_row() noexcept {
+template <class Sharing, class Collector>
+typename basic_shared_pool_resource<Sharing, Collector>::row*
+basic_shared_pool_resource<Sharing, Collector>::try_new_row() noexcept {
     void* const memory =
         detail::try_upstream(*upstream_.resource(), row_bytes(), detail::cache_line);
     if (memory == nullptr) return nullptr;
@@ -391,8 +424,8 @@ basic_shared_pool_resource<Sharing>::try_new_row() noexcept {
     return ::new (memory) row{{::new (behind) pool_type[classes.count()], classes}};
 }
 
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::drop_row(row* r) noexcept {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::drop_row(row* r) noexcept {
     for (pool_type& pool : r->router.pools()) {
         if (pool.is_open()) reserve_type::drop(pool.close());
     }
@@ -400,8 +433,8 @@ void basic_shared_pool_resource<Sharing>::drop_row(row* r) noexcept {
 }
 
 // Effects: leaves what threads want that only free.
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::leave_spares_slow(shelf& s) noexcept {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::leave_spares_slow(shelf& s) noexcept {
     if (spare_row_.is_wanted() && rows_.try_reserve_all(*upstream_.resource())) {
         row* const made = try_new_row();
         if (made != nullptr && !spare_row_.leave(made)) drop_row(made);
@@ -412,15 +445,15 @@ void basic_shared_pool_resource<Sharing>::leave_spares_slow(shelf& s) noexcept {
     }
 }
 
-template <class Sharing>
-std::size_t basic_shared_pool_resource<Sharing>::capacity() const noexcept {
+template <class Sharing, class Collector>
+std::size_t basic_shared_pool_resource<Sharing, Collector>::capacity() const noexcept {
     std::size_t total = 0;
     for_each_shelf([&](const shelf& s) { total += s.depot.capacity(); });
     return total;
 }
 
-template <class Sharing>
-std::size_t basic_shared_pool_resource<Sharing>::available() const noexcept {
+template <class Sharing, class Collector>
+std::size_t basic_shared_pool_resource<Sharing, Collector>::available() const noexcept {
     std::size_t total = 0;
     for_each_shelf([&](const shelf& s) { total += s.depot.available(); });
     rows_.for_each([&](detail::thread_number, const row& r) {
@@ -429,8 +462,8 @@ std::size_t basic_shared_pool_resource<Sharing>::available() const noexcept {
     return total;
 }
 
-template <class Sharing>
-void* basic_shared_pool_resource<Sharing>::slot_of(const void* p) const noexcept {
+template <class Sharing, class Collector>
+void* basic_shared_pool_resource<Sharing, Collector>::slot_of(const void* p) const noexcept {
     void* slot = nullptr;
     for_each_shelf([&](const shelf& s) {
         if (slot == nullptr) slot = s.depot.slot_of(p);
@@ -438,8 +471,8 @@ void* basic_shared_pool_resource<Sharing>::slot_of(const void* p) const noexcept
     return slot;
 }
 
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::trim_depots() noexcept {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::trim_depots() noexcept {
     if (row* const mine = rows_.mine()) flush(*mine);
     rows_.for_each([&](detail::thread_number number, row& r) {
         if (!number.try_claim()) return;
@@ -449,8 +482,8 @@ void basic_shared_pool_resource<Sharing>::trim_depots() noexcept {
     for_each_shelf([](shelf& s) { s.depot.trim(); });
 }
 
-template <class Sharing>
-void basic_shared_pool_resource<Sharing>::release() noexcept {
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::release() noexcept {
     std::pmr::memory_resource& upstream = *upstream_.resource();
     larger_.release(upstream);
     rows_.for_each([&](detail::thread_number, row& r) { drop_row(&r); });
@@ -465,6 +498,37 @@ void basic_shared_pool_resource<Sharing>::release() noexcept {
         upstream.deallocate(all, plan_.map().count() * sizeof(shelves), alignof(shelves));
     }
     growth_count_.store(0, std::memory_order_relaxed);
+    this->clear_statistics();
+}
+
+template <class Sharing, class Collector>
+class_statistics basic_shared_pool_resource<Sharing, Collector>::statistics_of(
+    std::size_t index) const noexcept requires(Collector::counts) {
+    const detail::size_class c = plan_.map().at(index);
+    class_statistics s;
+    s.slot_size = c.slot_size;
+    s.alignment = c.alignment;
+    shelves* const all = shelves_.load(std::memory_order_acquire);
+    const shelf* const mine = all == nullptr ? nullptr : all[index].load(std::memory_order_acquire);
+    if (mine == nullptr) return s;
+    const depot_type& depot = mine->depot;
+    depot.counts().add_to(s);
+    rows_.for_each(
+        [&](detail::thread_number, const row& r) { r.router.pools()[index].counts().add_to(s); });
+    // A thread that frees what others allocated has counted more of the one than of the other.
+    s.capacity = depot.capacity();
+    s.current = std::min(s.current, s.capacity);
+    s.peak = std::min(s.peak, depot.counts().most_out());
+    return s;
+}
+
+template <class Sharing, class Collector>
+void basic_shared_pool_resource<Sharing, Collector>::reset_slot_counts() noexcept
+    requires(Collector::counts) {
+    for_each_shelf([](shelf& s) { s.depot.counts().reset(); });
+    rows_.for_each([](detail::thread_number, row& r) {
+        for (pool_type& pool : r.router.pools()) pool.counts().reset();
+    });
 }
 
 }  // namespace fastalloc

@@ -4,6 +4,7 @@
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/export.hpp>
 #include <fastalloc/resource/size_classes.hpp>
+#include <fastalloc/statistics.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
 #include <algorithm>
@@ -43,6 +44,12 @@ public:
 
     /// Slots that the class never exceeds; `size_max` if there is no limit.
     FASTALLOC_EXPORT std::size_t cap_of(std::size_t index) const noexcept;
+
+    /// Returns: why a class that has `capacity` slots may not grow.
+    allocation_failure why_full(std::size_t index, std::size_t capacity) const noexcept {
+        return capacity >= cap_of(index) ? allocation_failure::at_cap
+                                         : allocation_failure::exhausted;
+    }
 
     /// Returns: slots of the next slab of a class that has `capacity`, no more than its cap leaves
     /// room for and one slab can hold; 0 if the class is exhausted. `record_bytes` says how many

@@ -55,9 +55,9 @@ struct fixed_layout : block_extent {
 /// By default a request that fits no class is refused with `std::bad_alloc`.
 ///
 /// Thread safety: none. Equality: identity.
-template <class Index = bitmap_index>
-class basic_fixed_pool_resource : public basic_pool_resource<Index, false> {
-    using base = basic_pool_resource<Index, false>;
+template <class Index = bitmap_index, class Collector = no_statistics>
+class basic_fixed_pool_resource : public basic_pool_resource<Index, false, Collector> {
+    using base = basic_pool_resource<Index, false, Collector>;
 
 public:
     /// Effects: reserves `config.capacity()` slots, with all bookkeeping, in one block of upstream.
@@ -123,7 +123,8 @@ public:
 
     /// Returns: the magazine that serves such requests, in its place as long as the resource; null
     /// if there is no class for them.
-    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) const noexcept {
+    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) const noexcept
+        requires(!Collector::counts) {
         pool_type* const pool = this->pool_by_search(bytes, alignment);
         return pool == nullptr ? nullptr : &pool->ready_slots();
     }
@@ -132,6 +133,7 @@ public:
     /// themselves stay reserved. Complexity: linear in the bookkeeping, not in the slots.
     void release() noexcept {
         this->release_larger_blocks();
+        this->clear_statistics();
         for (pool_type& p : this->pools()) {
             p.clear();
             p.reserve().slabs.restart();

@@ -39,9 +39,9 @@ FASTALLOC_EXPORT void* allocate_from(std::pmr::memory_resource& resource, std::s
 /// destructor only, larger blocks also by `deallocate`.
 ///
 /// Thread safety: none. Equality: identity.
-template <class Index = bitmap_index>
-class basic_growing_pool_resource : public basic_pool_resource<Index, true> {
-    using base = basic_pool_resource<Index, true>;
+template <class Index = bitmap_index, class Collector = no_statistics>
+class basic_growing_pool_resource : public basic_pool_resource<Index, true, Collector> {
+    using base = basic_pool_resource<Index, true, Collector>;
 
 public:
     /// Effects: one class, as configured. Throws: `invalid_configuration` if it has no slot size.
@@ -91,7 +91,8 @@ public:
 
     /// Returns: the magazine that serves such requests, in its place as long as the resource; null
     /// if there are several classes, or none for them.
-    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) noexcept {
+    detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) noexcept
+        requires(!Collector::counts) {
         const bool is_only = plan_.map().count() == 1 && has_class_for(bytes, alignment);
         return is_only ? &only_pool_.ready_slots() : nullptr;
     }
@@ -139,6 +140,11 @@ private:
     void list_classes_slow() final;
     bool grow_slow(pool_type& pool) final;
 
+    allocation_failure why_full(const pool_type& pool) const noexcept final {
+        const auto index = static_cast<std::size_t>(&pool - this->pools().data());
+        return plan_.why_full(index, pool.reserve().slabs.capacity());
+    }
+
     detail::class_plan plan_;
     detail::other_owners* others_;
     std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
@@ -148,8 +154,8 @@ private:
 using growing_pool_resource = basic_growing_pool_resource<>;
 using unsynchronized_pool_resource = growing_pool_resource;
 
-template <class Index>
-void basic_growing_pool_resource<Index>::list_classes_slow() {
+template <class Index, class Collector>
+void basic_growing_pool_resource<Index, Collector>::list_classes_slow() {
     const std::size_t count = plan_.map().count();
     pool_type* pools = &only_pool_;
     if (count != 1) {
@@ -161,8 +167,8 @@ void basic_growing_pool_resource<Index>::list_classes_slow() {
     this->route_by({pools, plan_.map()});
 }
 
-template <class Index>
-bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
+template <class Index, class Collector>
+bool basic_growing_pool_resource<Index, Collector>::grow_slow(pool_type& pool) {
     const auto index = static_cast<std::size_t>(&pool - this->pools().data());
     if (!pool.is_open()) open_pool(pool, index);
     auto& slabs = pool.reserve().slabs;
@@ -177,12 +183,15 @@ bool basic_growing_pool_resource<Index>::grow_slow(pool_type& pool) {
         const auto guard = lock_books();
         slabs.complete(step);
     }
-    if (capacity != 0) this->count_growth();
+    if (capacity != 0) {
+        this->count_growth();
+        pool.counts().grew();
+    }
     return true;
 }
 
-template <class Index>
-void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t index) {
+template <class Index, class Collector>
+void basic_growing_pool_resource<Index, Collector>::open_pool(pool_type& pool, std::size_t index) {
     void* const memory = detail::allocate_from(books_, sizeof(reserve_type), alignof(reserve_type));
     auto* const reserve = ::new (memory) reserve_type(
         plan_.geometry_of(index), this->upstream_resource(), plan_.pre_initialize(index), others_);
@@ -190,9 +199,10 @@ void basic_growing_pool_resource<Index>::open_pool(pool_type& pool, std::size_t 
     pool.open(reserve);
 }
 
-template <class Index>
-void basic_growing_pool_resource<Index>::release() noexcept {
+template <class Index, class Collector>
+void basic_growing_pool_resource<Index, Collector>::release() noexcept {
     this->release_larger_blocks();
+    this->clear_statistics();
     this->restart_growth_count();
     for (pool_type& pool : this->pools()) {
         if (reserve_type* const reserve = pool.close()) std::destroy_at(reserve);
@@ -201,8 +211,8 @@ void basic_growing_pool_resource<Index>::release() noexcept {
     books_.release();
 }
 
-template <class Index>
-void basic_growing_pool_resource<Index>::trim() noexcept {
+template <class Index, class Collector>
+void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
     for (pool_type& pool : this->pools()) {
         if (!pool.is_open()) continue;
         auto& slabs = pool.reserve().slabs;

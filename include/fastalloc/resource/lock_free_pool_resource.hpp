@@ -53,11 +53,12 @@ struct lock_free_sharing {
 ///
 /// The argument stands where the atomic operations are: see storage/atomic_depot.hpp for the slots and
 /// slabs, detail/thread_number.hpp for the threads, resource/atomic_larger_blocks.hpp for larger requests.
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = std::atomic, class Collector = no_statistics>
 class basic_lock_free_pool_resource
-    : public basic_shared_pool_resource<detail::lock_free_sharing<Atomic>> {
+    : public basic_shared_pool_resource<detail::lock_free_sharing<Atomic>, Collector> {
 public:
-    using basic_shared_pool_resource<detail::lock_free_sharing<Atomic>>::basic_shared_pool_resource;
+    using basic_shared_pool_resource<detail::lock_free_sharing<Atomic>,
+                                     Collector>::basic_shared_pool_resource;
 
     /// Effects: empties the caller's magazines and those of threads that ended, and gives back each
     /// slab that holds no live block and no slot that another thread keeps. Preconditions: no other
@@ -68,6 +69,6 @@ public:
 using lock_free_pool_resource = basic_lock_free_pool_resource<>;
 
 extern template class FASTALLOC_EXPORT
-    basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>>;
+    basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>, no_statistics>;
 
 }  // namespace fastalloc

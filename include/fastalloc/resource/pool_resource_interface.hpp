@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/collector.hpp>
 #include <fastalloc/error.hpp>
 
 #include <cstddef>
@@ -22,13 +23,19 @@ enum class threads {
 /// - `obtain_slow(bytes, alignment)`: storage; null if it is refused or its pool exhausted,
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
-/// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none.
+/// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none;
+/// - `classes()`: its classes, and where it counts `statistics_of(i)`, of the class of that number, and
+///   `reset_slot_counts()`, of all.
+///
+/// `Collector` says what is counted: see collector.hpp.
 ///
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
 /// static type reaches the same hot path without a virtual call.
-template <class Derived>
+template <class Derived, class Collector>
 class pool_resource_interface : public std::pmr::memory_resource {
 public:
+    using collector_type = Collector;
+
     pool_resource_interface(const pool_resource_interface&) = delete;
     pool_resource_interface& operator=(const pool_resource_interface&) = delete;
 
@@ -42,6 +49,7 @@ public:
     /// Complexity: constant, except when growing.
     [[nodiscard]] void* allocate(std::size_t bytes,
                                  std::size_t alignment = alignof(std::max_align_t)) {
+        [[maybe_unused]] const auto watch = collector_.time_allocate();
         return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
                               [&] { return allocate_by_search(bytes, alignment); });
     }
@@ -52,6 +60,7 @@ public:
     /// Complexity: constant.
     void deallocate(void* p, std::size_t bytes,
                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        [[maybe_unused]] const auto watch = collector_.time_deallocate();
         self().at_once(bytes, alignment, typename Derived::pool_type::put_at_once(p),
                        [&] { deallocate_by_search(p, bytes, alignment); });
     }
@@ -60,6 +69,7 @@ public:
     /// pool throws nothing on the way.
     [[nodiscard]] void* try_allocate(std::size_t bytes,
                                      std::size_t alignment = alignof(std::max_align_t)) noexcept {
+        [[maybe_unused]] const auto watch = collector_.time_allocate();
         return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
                               [&] { return try_allocate_slow(bytes, alignment); });
     }
@@ -86,9 +96,63 @@ public:
     /// and of threads where each has its own.
     bool owns(const void* p) const noexcept { return self().slot_of(p) != nullptr; }
 
+    // What a collector adds. `release()` begins it anew.
+
+    /// Returns: what happened to the slots of all classes, and to requests that fit none. Complexity:
+    /// linear in the number of classes, and of threads that used them. Thread safety: that of
+    /// `capacity()`.
+    pool_statistics statistics() const noexcept requires(Collector::counts) {
+        pool_statistics total;
+        self().add_larger_to(total);
+        for_each_class([&total](const class_statistics& c) { total += c; });
+        return total;
+    }
+
+    /// Effects: calls `f(class_statistics)` for each class that was used, as they are routed to.
+    /// Throws: what `f` throws. Complexity and thread safety: as `statistics()`.
+    template <class F>
+    requires(Collector::counts) void for_each_class(F f) const {
+        const std::size_t count = self().classes().count();
+        for (std::size_t i = 0; i != count; ++i) {
+            const class_statistics c = self().statistics_of(i);
+            if (c.capacity != 0 || static_cast<const slot_statistics&>(c) != slot_statistics())
+                f(c);
+        }
+    }
+
+    /// Effects: counters begin at 0; a peak is what is in use now. What other threads do meanwhile may
+    /// count or not. Thread safety: that of `capacity()`.
+    void reset_statistics() noexcept requires(Collector::counts) {
+        self().reset_slot_counts();
+        larger_counts_.reset();
+        collector_.reset();
+    }
+
+    /// Returns: how long each call of `allocate`, `try_allocate` and `deallocate` took, in nanoseconds.
+    /// Thread safety: full.
+    latency_statistics latency() const noexcept requires requires(const Collector& c) {
+        c.latency();
+    }
+    { return collector_.latency(); }
+
 protected:
     pool_resource_interface() = default;
     ~pool_resource_interface() override = default;
+
+    /// What is counted of requests that no class has to do with.
+    auto& larger_counts() noexcept { return larger_counts_; }
+
+    const auto& larger_counts() const noexcept { return larger_counts_; }
+
+    void add_larger_to(pool_statistics& sum) const noexcept requires(Collector::counts) {
+        larger_counts_.add_to(sum);
+    }
+
+    /// Effects: nothing of what is not counted by the classes has happened yet.
+    void clear_statistics() noexcept {
+        larger_counts_.clear();
+        collector_.reset();
+    }
 
     void* do_allocate(std::size_t bytes, std::size_t alignment) final {
         return allocate(bytes, alignment);
@@ -147,6 +211,9 @@ private:
         (void)succeeds([&] { p = self().obtain_slow(bytes, alignment); });
         return p;
     }
+
+    [[no_unique_address]] Collector collector_;
+    [[no_unique_address]] typename Collector::larger_counts larger_counts_;
 };
 
 }  // namespace fastalloc::detail

@@ -119,6 +119,11 @@ struct class_map {
         return natural_limit != 0 ? natural::pool_count : listed.size();
     }
 
+    /// Preconditions: `index < count()`.
+    constexpr size_class at(std::size_t index) const noexcept {
+        return natural_limit != 0 ? natural::class_of_pool(index) : listed[index];
+    }
+
     constexpr std::size_t class_of(std::size_t bytes, std::size_t alignment) const noexcept {
         const std::size_t key = exact_routing_key(bytes, alignment);
         if (key < natural_limit) return natural::pool_of(key, alignment);

@@ -55,11 +55,12 @@ struct locked_sharing {
 /// into upstream, which need not be made for several, and calls it with a lock held.
 ///
 /// A child of `fork()` may use it if no other thread was inside at that moment.
-template <class Index = bitmap_index>
+template <class Index = bitmap_index, class Collector = no_statistics>
 class basic_synchronized_pool_resource
-    : public basic_shared_pool_resource<detail::locked_sharing<Index>> {
+    : public basic_shared_pool_resource<detail::locked_sharing<Index>, Collector> {
 public:
-    using basic_shared_pool_resource<detail::locked_sharing<Index>>::basic_shared_pool_resource;
+    using basic_shared_pool_resource<detail::locked_sharing<Index>,
+                                     Collector>::basic_shared_pool_resource;
 
     /// Effects: empties the caller's magazines and those of threads that ended, and gives back each
     /// slab that holds no live block and no slot that another thread keeps. Thread safety: full.
@@ -70,10 +71,10 @@ public:
 using synchronized_pool_resource = basic_synchronized_pool_resource<>;
 
 extern template class FASTALLOC_EXPORT
-    basic_shared_pool_resource<detail::locked_sharing<bitmap_index>>;
+    basic_shared_pool_resource<detail::locked_sharing<bitmap_index>, no_statistics>;
 extern template class FASTALLOC_EXPORT
-    basic_shared_pool_resource<detail::locked_sharing<free_list_index>>;
+    basic_shared_pool_resource<detail::locked_sharing<free_list_index>, no_statistics>;
 extern template class FASTALLOC_EXPORT
-    basic_shared_pool_resource<detail::locked_sharing<stack_index>>;
+    basic_shared_pool_resource<detail::locked_sharing<stack_index>, no_statistics>;
 
 }  // namespace fastalloc

@@ -43,9 +43,10 @@ namespace fastalloc {
 ///
 /// Thread safety: full, under these rules, but for `release()` and the destructor, which no other
 /// thread may be inside of, or come after without being told. Equality: identity.
-template <class Index = bitmap_index>
+template <class Index = bitmap_index, class Collector = no_statistics>
 class basic_thread_local_pool_resource
-    : public detail::pool_resource_interface<basic_thread_local_pool_resource<Index>> {
+    : public detail::pool_resource_interface<basic_thread_local_pool_resource<Index, Collector>,
+                                             Collector> {
 public:
     static constexpr detail::threads used_by = detail::threads::each_its_own;
 
@@ -156,12 +157,19 @@ public:
     void trim() noexcept;
 
 private:
-    friend detail::pool_resource_interface<basic_thread_local_pool_resource>;
+    friend detail::pool_resource_interface<basic_thread_local_pool_resource, Collector>;
+
+    enum class given_back_by {
+        user,
+        magazine,  // where it was counted
+    };
+
+    // How long a request took is measured by this resource.
+    using base_of_thread = basic_growing_pool_resource<Index, typename Collector::without_times>;
 
     /// The pools of one thread.
-    class pools_of_thread final : public basic_growing_pool_resource<Index>,
-                                  public detail::thread_exit_hook {
-        using base = basic_growing_pool_resource<Index>;
+    class pools_of_thread final : public base_of_thread, public detail::thread_exit_hook {
+        using base = base_of_thread;
 
     public:
         explicit pools_of_thread(basic_thread_local_pool_resource* owner)
@@ -170,6 +178,7 @@ private:
         using base::at_once;
         using base::flush;
         using base::give_back_slow;
+        using base::larger_counts;
         using base::obtain_slow;
         using base::pool_by_search;
         using base::throw_refused;
@@ -182,11 +191,33 @@ private:
 
         /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no
         /// thread has these pools.
-        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept {
+        bool take_back(void* slot, const detail::slot_geometry& geometry,
+                       given_back_by whom) noexcept {
             const std::lock_guard guard(books_lock_);
             if (!this->owns(slot)) return false;
-            this->deallocate(slot, geometry.slot_size(), geometry.alignment());
+            pool_type* const pool = pool_by_search(geometry.slot_size(), geometry.alignment());
+            if (pool->full()) pool->spill_slow();
+            if (whom == given_back_by::user) {
+                pool->put(slot);
+            } else {
+                pool->ready_slots().put(slot);
+            }
             return true;
+        }
+
+        /// Effects: adds what happened in a class. Thread safety: full.
+        void add_to(class_statistics& sum, std::size_t index) noexcept requires(Collector::counts) {
+            const std::lock_guard guard(books_lock_);
+            if (index >= this->pools().size()) return;
+            const pool_type& pool = this->pools()[index];
+            pool.counts().add_to(sum);
+            if (pool.is_open()) sum.capacity += pool.reserve().slabs.capacity();
+        }
+
+        void reset_counts() noexcept requires(Collector::counts) {
+            const std::lock_guard guard(books_lock_);
+            this->reset_slot_counts();
+            larger_counts().reset();
         }
 
         enum class possession {
@@ -228,7 +259,12 @@ private:
     public:
         explicit others(basic_thread_local_pool_resource* owner) noexcept : owner_(owner) {}
 
-        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept override;
+        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept override {
+            return take_back(slot, geometry, given_back_by::magazine);
+        }
+
+        bool take_back(void* slot, const detail::slot_geometry& geometry,
+                       given_back_by whom) noexcept;
 
     private:
         basic_thread_local_pool_resource* owner_;
@@ -254,6 +290,12 @@ private:
         return mine == nullptr ? nullptr : mine->pool_by_search(bytes, alignment);
     }
 
+    detail::class_map classes() const noexcept { return plan_.map(); }
+
+    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts);
+    void reset_slot_counts() noexcept requires(Collector::counts);
+    void add_larger_to(pool_statistics& sum) const noexcept requires(Collector::counts);
+
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
     [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
@@ -275,8 +317,8 @@ private:
 
 using thread_local_pool_resource = basic_thread_local_pool_resource<>;
 
-template <class Index>
-void* basic_thread_local_pool_resource<Index>::slot_of(const void* p) const noexcept {
+template <class Index, class Collector>
+void* basic_thread_local_pool_resource<Index, Collector>::slot_of(const void* p) const noexcept {
     const std::lock_guard guard(lock_);
     void* slot = nullptr;
     for (pools_of_thread* pools = all_; pools != nullptr && slot == nullptr; pools = pools->next) {
@@ -285,41 +327,47 @@ void* basic_thread_local_pool_resource<Index>::slot_of(const void* p) const noex
     return slot;
 }
 
-template <class Index>
-void* basic_thread_local_pool_resource<Index>::obtain_slow(std::size_t bytes,
-                                                           std::size_t alignment) {
+template <class Index, class Collector>
+void* basic_thread_local_pool_resource<Index, Collector>::obtain_slow(std::size_t bytes,
+                                                                      std::size_t alignment) {
     pools_of_thread* mine = by_thread_.mine();
-    if (mine == nullptr) mine = new_pools_slow();
+    if (mine == nullptr) {
+        mine = detail::counting_failure(this->larger_counts(), [&] { return new_pools_slow(); });
+    }
     if (pool_type* const pool = mine->pool_by_search(bytes, alignment)) {
-        if (!pool->empty()) return pool->take();
+        if (!pool->empty()) {
+            pool->counts().missed();
+            return pool->take();
+        }
     }
     return mine->obtain_slow(bytes, alignment);
 }
 
-template <class Index>
-void basic_thread_local_pool_resource<Index>::throw_refused(std::size_t bytes,
-                                                            std::size_t alignment) const {
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::throw_refused(
+    std::size_t bytes, std::size_t alignment) const {
     by_thread_.mine()->throw_refused(bytes, alignment);
 }
 
-template <class Index>
-void basic_thread_local_pool_resource<Index>::give_back_slow(void* p, std::size_t bytes,
-                                                             std::size_t alignment) noexcept {
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::give_back_slow(
+    void* p, std::size_t bytes, std::size_t alignment) noexcept {
     pools_of_thread* const mine = by_thread_.mine();
     if (mine != nullptr) return mine->give_back_slow(p, bytes, alignment);
     // A thread without pools gives back what one that ended had allocated.
     const detail::class_map classes = plan_.map();
     const std::size_t index = classes.class_of(bytes, alignment);
     if (index == detail::class_map::no_class) {
+        this->larger_counts().deallocated();
         larger_.deallocate(*upstream_, p, bytes, alignment);
-    } else if (!others_.take_back(p, plan_.geometry_of(index))) {
+    } else if (!others_.take_back(p, plan_.geometry_of(index), given_back_by::user)) {
         std::abort();
     }
 }
 
-template <class Index>
-typename basic_thread_local_pool_resource<Index>::pools_of_thread*
-basic_thread_local_pool_resource<Index>::new_pools_slow() {
+template <class Index, class Collector>
+typename basic_thread_local_pool_resource<Index, Collector>::pools_of_thread*
+basic_thread_local_pool_resource<Index, Collector>::new_pools_slow() {
     const detail::thread_number number = detail::thread_number::assign();
     if (number.is_nobodys() || !by_thread_.try_reserve(number, *upstream_)) {
         detail::throw_bad_alloc();
@@ -338,9 +386,9 @@ basic_thread_local_pool_resource<Index>::new_pools_slow() {
 }
 
 // Returns: the pools of a thread that ended, if none of their blocks is live.
-template <class Index>
-typename basic_thread_local_pool_resource<Index>::pools_of_thread*
-basic_thread_local_pool_resource<Index>::adopt_slow() noexcept {
+template <class Index, class Collector>
+typename basic_thread_local_pool_resource<Index, Collector>::pools_of_thread*
+basic_thread_local_pool_resource<Index, Collector>::adopt_slow() noexcept {
     const std::lock_guard guard(lock_);
     pools_of_thread* pools = all_;
     const auto may_adopt = [](const pools_of_thread& p) {
@@ -351,19 +399,19 @@ basic_thread_local_pool_resource<Index>::adopt_slow() noexcept {
     return pools;
 }
 
-template <class Index>
-bool basic_thread_local_pool_resource<Index>::others::take_back(
-    void* slot, const detail::slot_geometry& geometry) noexcept {
+template <class Index, class Collector>
+bool basic_thread_local_pool_resource<Index, Collector>::others::take_back(
+    void* slot, const detail::slot_geometry& geometry, given_back_by whom) noexcept {
     const std::lock_guard guard(owner_->lock_);
     for (pools_of_thread* pools = owner_->all_; pools != nullptr; pools = pools->next) {
         if (pools->whose == pools_of_thread::possession::of_its_thread) continue;
-        if (pools->take_back(slot, geometry)) return true;
+        if (pools->take_back(slot, geometry, whom)) return true;
     }
     return false;
 }
 
-template <class Index>
-void basic_thread_local_pool_resource<Index>::release() noexcept {
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
     while (all_ != nullptr) {
         pools_of_thread* const pools = all_;
         pools->disarm();
@@ -373,10 +421,45 @@ void basic_thread_local_pool_resource<Index>::release() noexcept {
     }
     by_thread_.release(*upstream_);
     larger_.release(*upstream_);
+    this->clear_statistics();
 }
 
-template <class Index>
-void basic_thread_local_pool_resource<Index>::take_over() noexcept {
+template <class Index, class Collector>
+class_statistics basic_thread_local_pool_resource<Index, Collector>::statistics_of(
+    std::size_t index) const noexcept requires(Collector::counts) {
+    const detail::size_class c = plan_.map().at(index);
+    class_statistics s;
+    s.slot_size = c.slot_size;
+    s.alignment = c.alignment;
+    const std::lock_guard guard(lock_);
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        pools->add_to(s, index);
+    }
+    s.current = std::min(s.current, s.capacity);
+    return s;
+}
+
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::reset_slot_counts() noexcept
+    requires(Collector::counts) {
+    const std::lock_guard guard(lock_);
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        pools->reset_counts();
+    }
+}
+
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::add_larger_to(
+    pool_statistics& sum) const noexcept requires(Collector::counts) {
+    this->larger_counts().add_to(sum);
+    const std::lock_guard guard(lock_);
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        pools->larger_counts().add_to(sum);
+    }
+}
+
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::take_over() noexcept {
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
         pools->disarm();
         pools->flush();
@@ -385,8 +468,8 @@ void basic_thread_local_pool_resource<Index>::take_over() noexcept {
     by_thread_.release(*upstream_);
 }
 
-template <class Index>
-void basic_thread_local_pool_resource<Index>::trim() noexcept {
+template <class Index, class Collector>
+void basic_thread_local_pool_resource<Index, Collector>::trim() noexcept {
     using possession = typename pools_of_thread::possession;
     if (pools_of_thread* const mine = by_thread_.mine()) {
         mine->flush();

@@ -30,9 +30,10 @@ struct magazine_limits {
 
 /// The reserve of one thread's pool: a depot that the threads share. The first magazine lies behind
 /// this record, both in cache lines that nobody else writes to.
-template <class Depot>
+template <class Depot, class Counts>
 class depot_reserve {
 public:
+    using counts = Counts;
     // Observers read how full other threads' magazines are.
     using place = relaxed<void**>;
 

@@ -13,11 +13,13 @@
 
 namespace fastalloc::detail {
 
-/// What a pool fills its magazine from and empties it into. `place` is the magazine's.
+/// What a pool fills its magazine from and empties it into. `place` is the magazine's, `counts` what the
+/// pool counts with.
 template <class R>
 concept magazine_reserve = requires(R& r, void** out, void* const* in, void** memory,
                                     std::size_t n) {
     typename R::place;
+    typename R::counts;
     { r.take_some(out, n) }
     noexcept->std::same_as<std::size_t>;  // up to n, the one to be used first last
     { r.put_some(in, n) }
@@ -55,14 +57,25 @@ public:
 
     bool full() const noexcept { return magazine_.full(); }
 
-    /// What `take` and `put` work on, for who keeps it at hand.
+    /// What users took and put.
+    auto& counts() noexcept { return counts_; }
+
+    const auto& counts() const noexcept { return counts_; }
+
+    /// What `take` and `put` work on, for who keeps it at hand, and does not count.
     auto& ready_slots() noexcept { return magazine_; }
 
     /// Preconditions: not empty.
-    void* take() noexcept { return magazine_.take(); }
+    void* take() noexcept {
+        counts_.allocated();
+        return magazine_.take();
+    }
 
     /// Preconditions: not full; `slot` came from this pool.
-    void put(void* slot) noexcept { magazine_.put(slot); }
+    void put(void* slot) noexcept {
+        counts_.deallocated();
+        magazine_.put(slot);
+    }
 
     /// Takes a slot, where that can be done at once.
     class take_at_once {
@@ -73,7 +86,10 @@ public:
         }
 
         /// Preconditions: `can(p)` has just said so.
-        void* operator()(pool& p) const noexcept { return p.magazine_.take_below(top_); }
+        void* operator()(pool& p) const noexcept {
+            p.counts_.allocated();
+            return p.magazine_.take_below(top_);
+        }
 
     private:
         void** top_ = nullptr;
@@ -90,7 +106,10 @@ public:
         }
 
         /// Preconditions: `can(p)` has just said so.
-        void operator()(pool& p) const noexcept { p.magazine_.put_at(top_, slot_); }
+        void operator()(pool& p) const noexcept {
+            p.counts_.deallocated();
+            p.magazine_.put_at(top_, slot_);
+        }
 
     private:
         void* slot_;
@@ -134,8 +153,12 @@ public:
         magazine_.use(reserve->first_magazine(), reserve->first_magazine_slots());
     }
 
-    /// Effects: forgets the slots in the magazine. Preconditions: the reserve is about to as well.
-    void clear() noexcept { magazine_.top = magazine_.low; }
+    /// Effects: forgets the slots in the magazine, and what was counted. Preconditions: the reserve is
+    /// about to as well.
+    void clear() noexcept {
+        magazine_.top = magazine_.low;
+        counts_ = {};
+    }
 
     /// Effects: goes back to the first magazine. Preconditions: open and empty.
     void shrink() noexcept {
@@ -143,13 +166,14 @@ public:
         magazine_.use(reserve_->first_magazine(), reserve_->first_magazine_slots());
     }
 
-    /// Effects: forgets the slots in the magazine and gives the memory of an enlarged one back;
-    /// the pool is closed. Returns: the reserve.
+    /// Effects: forgets the slots in the magazine, and what was counted, and gives the memory of an
+    /// enlarged one back; the pool is closed. Returns: the reserve.
     Reserve* close() noexcept {
         Reserve* const reserve = reserve_;
         if (is_open()) free_magazine();
         magazine_ = {};
         reserve_ = nullptr;
+        counts_ = {};
         return reserve;
     }
 
@@ -181,12 +205,14 @@ private:
 
     magazine<typename Reserve::place> magazine_;
     Reserve* reserve_ = nullptr;
+    [[no_unique_address]] typename Reserve::counts counts_;
 };
 
 /// The reserve of a pool that no other thread uses: the slabs themselves.
-template <index_strategy Index>
+template <index_strategy Index, class Counts>
 struct slab_reserve {
     using place = void**;
+    using counts = Counts;
 
     slab_set<Index> slabs;
     bool spilled_since_refill = false;

@@ -57,6 +57,13 @@ std::size_t class_plan::cap_of(std::size_t index) const noexcept {
     return c.growth() && c.growth()->is_none() ? c.capacity() : c.max_capacity().value_or(size_max);
 }
 
+allocation_failure class_plan::why_full(std::size_t index, std::size_t capacity) const noexcept {
+    const bool grows =
+        is_drop_in() || !(configs_[index].growth() && configs_[index].growth()->is_none());
+    return grows && capacity >= cap_of(index) ? allocation_failure::at_cap
+                                              : allocation_failure::exhausted;
+}
+
 slot_number class_plan::next_slab(std::size_t index, std::size_t capacity,
                                   std::size_t (*record_bytes)(slot_number)) const {
     if (!is_drop_in()) return configured_slab(configs_[index], capacity);

@@ -82,6 +82,7 @@ class object_pool final : private detail::object_home {
     static_assert(std::is_nothrow_destructible_v<T>, "a destructor must not throw");
 
     static constexpr detail::threads used_by = Resource::used_by;
+    static constexpr bool counts = Resource::collector_type::counts;
     static constexpr bool has_magazine = requires(Resource & r) {
         r.magazine_of(sizeof(T), alignof(T));
     };
@@ -223,10 +224,30 @@ public:
     /// Whether no slot is available: the pool grows for the next object, or is exhausted.
     bool full() const noexcept { return available() == 0; }
 
+    /// Returns: what happened to objects, where the resource counts what happens to slots. Objects that
+    /// are kept: of the calling thread, and of those that ended, where each has its own. Complexity and
+    /// thread safety: that of `resource().statistics()`.
+    object_statistics statistics() const noexcept requires(Resource::collector_type::counts) {
+        object_statistics s;
+        handed_out_.add_to(s);
+        s.kept = kept_.size();
+        if constexpr (used_by != detail::threads::one) {
+            // Where one thread makes what another drops, stripes go apart. Slots are known better.
+            s.peak = std::min(s.peak, resource_->statistics().peak);
+        }
+        return s;
+    }
+
+    /// Effects: counters begin at 0; a peak is what is alive now. Also those of the resource, if the
+    /// pool owns it.
+    void reset_statistics() noexcept requires(Resource::collector_type::counts) {
+        handed_out_.reset();
+        if (own_) own_->reset_statistics();
+    }
+
 private:
     using kind = typename initialization<T>::kind;
-    using counter = std::conditional_t<used_by == detail::threads::one, detail::live_counter,
-                                       detail::striped_live_counter>;
+    using counter = detail::live_counter_of<used_by, counts>;
 
     /// What follows where there is no slot: an exception, or nothing.
     enum class wish { must, may };
@@ -251,16 +272,20 @@ private:
 
     object_pool(std::in_place_t, const pool_config& config, initialization<T> how,
                 std::pmr::memory_resource* upstream)
-        : object_home(how.kind_ == kind::lazy ? drop_plain : drop_otherwise),
+        : object_home(makes_plain(how) ? drop_plain : drop_otherwise),
           own_(std::in_place, config.completed_for(sizeof(T), alignof(T)), upstream),
           resource_(std::addressof(*own_)),
-          is_plain_(how.kind_ == kind::lazy),
+          is_plain_(makes_plain(how)),
           kind_(how.kind_),
           functions_(std::move(how)),
           kept_(own_->shared_upstream()) {
         if constexpr (has_magazine) {
             if (is_plain_) magazine_ = own_->magazine_of(sizeof(T), alignof(T));
         }
+    }
+
+    static bool makes_plain(const initialization<T>& how) noexcept {
+        return how.kind_ == kind::lazy && !counts;
     }
 
     owned_handle<T> plain_handle_of(T* object) noexcept {
@@ -350,7 +375,7 @@ private:
     static void drop_otherwise(object_home& home, void* slot) noexcept {
         object_pool& pool = self(home);
         notify_of_release(object_at(slot));
-        if (!pool.own_) pool.handed_out_.remove();
+        if (counts || !pool.own_) pool.handed_out_.remove();
         pool.keep_or_destroy(slot);
     }
 
@@ -372,6 +397,13 @@ private:
     void put_back(void* slot) noexcept {
         if (kind_ != kind::lazy) kept_.lose_room();
         resource_->deallocate(slot, sizeof(T), alignof(T));
+    }
+
+    template <class F>
+    void visit_taken(F f) {
+        resource_->visit_slots([&](const visited_slot& s) {
+            if (s.state == slot_state::live) f(const_cast<void*>(s.address));
+        });
     }
 
     std::size_t alive() const noexcept;
@@ -406,11 +438,11 @@ private:
 
     std::optional<Resource> own_;
     Resource* const resource_;
-    const bool is_plain_ = false;  // lazy, and the resource is its own
+    const bool is_plain_ = false;  // lazy, nothing is counted, and the resource is its own
     kind kind_;                    // lazy while the pool is destroyed
     const initialization<T> functions_;
     detail::kept_objects<used_by> kept_;
-    counter handed_out_;  // where the resource is not its own
+    counter handed_out_;  // where the resource is not its own, or counts
     std::atomic<detail::ticket_source*> tickets_{nullptr};
     std::atomic<std::size_t> released_with_key_{0};
 };
@@ -441,7 +473,7 @@ T* object_pool<T, Resource>::make_otherwise(wish w, Args&&... args) {
         detail::throw_invalid("initialization", "eager() or recycling()",
                               "objects are made by its function, not from arguments");
     }
-    if (!own_ && made != nullptr) handed_out_.add();
+    if ((counts || !own_) && made != nullptr) handed_out_.add();
     return made;
 }
 
@@ -589,11 +621,11 @@ void object_pool<T, Resource>::for_each_live(F f) {
     };
     if constexpr (used_by == detail::threads::each_its_own) {
         std::vector<void*> taken;  // in the order of threads
-        resource_->for_each_taken([&](void* slot) { taken.push_back(slot); });
+        visit_taken([&](void* slot) { taken.push_back(slot); });
         std::sort(taken.begin(), taken.end());
         std::for_each(taken.begin(), taken.end(), visit);
     } else {
-        resource_->for_each_taken(visit);
+        visit_taken(visit);
     }
 }
 

@@ -60,16 +60,15 @@ public:
         return nullptr;
     }
 
-    /// Effects: empties the magazines; then calls `f(slot)` with the start of each slot that is
-    /// with a user, in address order within a class. Preconditions: `f` does not use this resource.
-    /// Throws: `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots.
+    /// Effects: calls `f(visited_slot)` for each slot, class by class, in address order.
+    /// Preconditions: `f` does not use this resource. Throws: `std::bad_alloc`; what `f` throws.
+    /// Complexity: linear in the number of slots, with the logarithm of those in magazines.
     template <class F>
-    void for_each_taken(F f) {
-        for (pool_type& pool : pools()) {
-            if (!pool.is_open()) continue;
-            pool.flush();
-            pool.reserve().slabs.for_each_taken(f);
-        }
+    void visit_slots(F f) {
+        detail::cached_slots cached;
+        add_cached_to(cached);
+        cached.sort();
+        visit_slots_beside(cached, f);
     }
 
     /// Where slabs and larger blocks come from.
@@ -94,6 +93,17 @@ protected:
     void route_by(const detail::pool_router<pool_type>& router) noexcept { router_ = router; }
 
     void count_growth() noexcept { ++growth_count_; }
+
+    void add_cached_to(detail::cached_slots& all) const {
+        for (const pool_type& pool : pools()) pool.add_cached_to(all);
+    }
+
+    template <class F>
+    void visit_slots_beside(const detail::cached_slots& cached, F& f) {
+        for (const pool_type& pool : pools()) {
+            if (pool.is_open()) pool.reserve().slabs.visit_slots(cached, f);
+        }
+    }
 
     void restart_growth_count() noexcept { growth_count_ = 0; }
 

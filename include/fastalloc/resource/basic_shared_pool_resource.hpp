@@ -122,14 +122,18 @@ public:
     /// Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
-    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each
-    /// slot that is with a user, in address order within a class. Preconditions: no other thread is
-    /// inside; `f` does not use this resource. Throws: `std::bad_alloc`; what `f` throws.
-    /// Complexity: linear in the number of slots.
+    /// Effects: calls `f(visited_slot)` for each slot, class by class, in address order.
+    /// Preconditions: no other thread is inside; `f` does not use this resource. Throws:
+    /// `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots, with the logarithm
+    /// of those in magazines.
     template <class F>
-    void for_each_taken(F f) {
-        rows_.for_each([](detail::thread_number, row& r) { flush(r); });
-        for_each_shelf([&](shelf& s) { s.depot.for_each_taken(f); });
+    void visit_slots(F f) {
+        detail::cached_slots cached;
+        rows_.for_each([&](detail::thread_number, const row& r) {
+            for (const pool_type& pool : r.router.pools()) pool.add_cached_to(cached);
+        });
+        cached.sort();
+        for_each_shelf([&](shelf& s) { s.depot.visit_slots(cached, f); });
     }
 
     /// Where slabs, rows and larger blocks come from.

@@ -46,10 +46,8 @@ public:
     FASTALLOC_EXPORT std::size_t cap_of(std::size_t index) const noexcept;
 
     /// Returns: why a class that has `capacity` slots may not grow.
-    allocation_failure why_full(std::size_t index, std::size_t capacity) const noexcept {
-        return capacity >= cap_of(index) ? allocation_failure::at_cap
-                                         : allocation_failure::exhausted;
-    }
+    FASTALLOC_EXPORT allocation_failure why_full(std::size_t index,
+                                                 std::size_t capacity) const noexcept;
 
     /// Returns: slots of the next slab of a class that has `capacity`, no more than its cap leaves
     /// room for and one slab can hold; 0 if the class is exhausted. `record_bytes` says how many

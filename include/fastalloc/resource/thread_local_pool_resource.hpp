@@ -123,16 +123,20 @@ public:
     /// there is none. Complexity: as `owns`.
     void* slot_of(const void* p) const noexcept;
 
-    /// Effects: empties the magazines of all threads; then calls `f(slot)` with the start of each
-    /// slot that is with a user, in address order within a class and thread. Preconditions: no
-    /// other thread is inside; `f` does not use this resource. Throws: `std::bad_alloc`; what `f`
-    /// throws. Complexity: linear in the number of slots.
+    /// Effects: calls `f(visited_slot)` for each slot, thread by thread, class by class, in address
+    /// order. Preconditions: no other thread is inside; `f` does not use this resource. Throws:
+    /// `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots, with the logarithm
+    /// of those in magazines.
     template <class F>
-    void for_each_taken(F f) {
-        // First, for the magazine of one thread may have slots of another that ended.
-        for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) pools->flush();
-        for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
-            pools->for_each_taken(f);
+    void visit_slots(F f) {
+        // Of all first, for the magazine of one thread may have slots of another that ended.
+        detail::cached_slots cached;
+        for (auto* pools = all_; pools != nullptr; pools = pools->next) {
+            pools->add_cached_to(cached);
+        }
+        cached.sort();
+        for (auto* pools = all_; pools != nullptr; pools = pools->next) {
+            pools->visit_slots_beside(cached, f);
         }
     }
 
@@ -175,6 +179,7 @@ private:
         explicit pools_of_thread(basic_thread_local_pool_resource* owner)
             : base(owner->plan_, owner->upstream_, &owner->others_), owner_(owner) {}
 
+        using base::add_cached_to;
         using base::at_once;
         using base::flush;
         using base::give_back_slow;
@@ -182,6 +187,7 @@ private:
         using base::obtain_slow;
         using base::pool_by_search;
         using base::throw_refused;
+        using base::visit_slots_beside;
         using typename base::pool_type;
 
         void* slot_of_locked(const void* p) noexcept {

@@ -83,8 +83,8 @@ public:
 
     /// Preconditions: no other thread is inside.
     template <class F>
-    void for_each_taken(F f) {
-        detail::for_each_taken<slab_type>(head_.load(std::memory_order_acquire), geometry_, f);
+    void visit_slots(const cached_slots& cached, F& f) {
+        detail::visit_slots<slab_type>(head_.load(std::memory_order_acquire), geometry_, cached, f);
     }
 
     /// Effects: moves up to `most` announced slots to `out`, the one to be used first last: from slabs

@@ -40,8 +40,8 @@ public:
 
     /// Preconditions: no other thread is inside.
     template <class F>
-    void for_each_taken(F f) {
-        slabs_.for_each_taken(f);
+    void visit_slots(const cached_slots& cached, F& f) {
+        slabs_.visit_slots(cached, f);
     }
 
     bool share_slabs() noexcept { return false; }

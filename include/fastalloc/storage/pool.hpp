@@ -147,6 +147,9 @@ public:
         return size <= largest_magazine ? size : 0;
     }
 
+    /// Preconditions: nobody else uses the pool. Throws: `std::bad_alloc`.
+    void add_cached_to(cached_slots& all) const { all.add(magazine_.low, magazine_.size()); }
+
     /// Effects: the pool works on `reserve` and its first magazine. Preconditions: closed.
     void open(Reserve* reserve) noexcept {
         reserve_ = reserve;

@@ -6,6 +6,7 @@
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/index/index_strategy.hpp>
+#include <fastalloc/statistics.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 #include <fastalloc/storage/upstream_block.hpp>
 
@@ -92,17 +93,41 @@ inline void* slot_of(const slab_range* s, const void* p, const slot_geometry& ge
     return s->base + (address(p) - address(s->base)) / geometry.slot_size() * geometry.slot_size();
 }
 
-/// Effects: calls `f(slot)` for each taken slot of the slabs of a list, in address order.
+/// The free slots that magazines hold, to tell them from those that users have.
+class cached_slots {
+public:
+    /// Throws: `std::bad_alloc`.
+    void add(void* const* slots, std::size_t count) {
+        slots_.insert(slots_.end(), slots, slots + count);
+    }
+
+    void sort() { std::sort(slots_.begin(), slots_.end(), std::less<const void*>()); }
+
+    /// Preconditions: sorted.
+    bool contains(const void* slot) const noexcept {
+        return std::binary_search(slots_.begin(), slots_.end(), slot, std::less<const void*>());
+    }
+
+private:
+    std::vector<const void*> slots_;
+};
+
+/// Effects: calls `f(visited_slot)` for each slot of the slabs of a list, in address order.
 /// Throws: `std::bad_alloc`; what `f` throws.
 template <class Slab, class F>
-void for_each_taken(slab_range* list, const slot_geometry& geometry, F f) {
+void visit_slots(slab_range* list, const slot_geometry& geometry, const cached_slots& cached,
+                 F& f) {
     std::vector<Slab*> slabs;
     for (slab_range* s = list; s != nullptr; s = s->next) slabs.push_back(static_cast<Slab*>(s));
     std::ranges::sort(slabs, std::ranges::less(), [](const Slab* s) { return address(s->base); });
     for (Slab* const s : slabs) {
         const std::vector<bool> taken = taken_slots(s->index);
         for (slot_number n = 0; n != taken.size(); ++n) {
-            if (taken[n]) f(static_cast<void*>(s->base + geometry.offset_of(n)));
+            const std::byte* const slot = s->base + geometry.offset_of(n);
+            const slot_state state = !taken[n]               ? slot_state::free
+                                     : cached.contains(slot) ? slot_state::cached
+                                                             : slot_state::live;
+            f(visited_slot{slot, state, s->base, taken.size(), geometry.slot_size()});
         }
     }
 }

@@ -72,8 +72,8 @@ public:
 
     /// Effects: as the function of the same name, for all slabs.
     template <class F>
-    void for_each_taken(F f) {
-        detail::for_each_taken<slab_type>(slabs_, geometry_, f);
+    void visit_slots(const cached_slots& cached, F& f) {
+        detail::visit_slots<slab_type>(slabs_, geometry_, cached, f);
     }
 
     /// Effects: moves up to `most` free slots to `out`, the one to be used first last: lowest

@@ -128,6 +128,15 @@ quietly cmake --build "$work/cmake"
 quietly "$work/cmake/consumer"
 ok "CMake: runs with the package that find_package finds"
 
+gdb --batch -nx -iex "set auto-load scripts-directory $prefix/share/gdb/auto-load" \
+    -iex "add-auto-load-safe-path $prefix" -ex 'info pretty-printer . fastalloc' "$library" \
+    >"$work/printers" 2>&1
+grep -q basic_growing_pool_resource "$work/printers" || {
+    cat "$work/printers" >&2
+    fail "gdb does not load the printers with the library"
+}
+ok "gdb loads the printers with the library"
+
 # Templates of std with our types in them are weak; every program has its own.
 nm --dynamic --defined-only --demangle "$library" |
     sed -E 's/^[0-9a-f]+ //; s/ (vtable|typeinfo|typeinfo name|VTT|guard variable) for / /' \

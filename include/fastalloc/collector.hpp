@@ -166,6 +166,9 @@ struct no_counts {
     static void left(std::uint64_t, std::uint64_t, std::uint64_t) noexcept {}
     static void came_back(std::uint64_t) noexcept {}
     static void clear() noexcept {}
+    static void reset() noexcept {}
+    static void add_to(slot_statistics&) noexcept {}
+    static std::size_t most_out() noexcept { return 0; }
 };
 
 /// Returns: `f()`. Effects: if that throws, counts it as a failure of upstream.

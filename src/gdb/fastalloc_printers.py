@@ -518,7 +518,7 @@ def shown(value, show):
     try:
         if strip(value.type).code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
             value = value.referenced_value()
-        type_ = strip(value.type)
+        type_ = str(strip(value.type)).replace(", fastalloc::no_statistics>", ">")
         text, children = show(value)
         return f"{type_}: {text}", children
     except (Inconsistent, gdb.MemoryError) as error:

@@ -122,7 +122,7 @@ protected:
 
     const detail::class_map& classes() const noexcept { return router_.classes(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts) {
+    class_statistics statistics_of(std::size_t index) const noexcept {
         const pool_type& pool = pools()[index];
         const detail::size_class c = classes().at(index);
         class_statistics s;
@@ -133,7 +133,7 @@ protected:
         return s;
     }
 
-    void reset_slot_counts() noexcept requires(Collector::counts) {
+    void reset_slot_counts() noexcept {
         for (pool_type& pool : pools()) pool.counts().reset();
     }
 

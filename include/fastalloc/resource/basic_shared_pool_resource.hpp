@@ -191,8 +191,8 @@ private:
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts);
-    void reset_slot_counts() noexcept requires(Collector::counts);
+    class_statistics statistics_of(std::size_t index) const noexcept;
+    void reset_slot_counts() noexcept;
 
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
@@ -507,7 +507,7 @@ void basic_shared_pool_resource<Sharing, Collector>::release() noexcept {
 
 template <class Sharing, class Collector>
 class_statistics basic_shared_pool_resource<Sharing, Collector>::statistics_of(
-    std::size_t index) const noexcept requires(Collector::counts) {
+    std::size_t index) const noexcept {
     const detail::size_class c = plan_.map().at(index);
     class_statistics s;
     s.slot_size = c.slot_size;
@@ -527,8 +527,7 @@ class_statistics basic_shared_pool_resource<Sharing, Collector>::statistics_of(
 }
 
 template <class Sharing, class Collector>
-void basic_shared_pool_resource<Sharing, Collector>::reset_slot_counts() noexcept
-    requires(Collector::counts) {
+void basic_shared_pool_resource<Sharing, Collector>::reset_slot_counts() noexcept {
     for_each_shelf([](shelf& s) { s.depot.counts().reset(); });
     rows_.for_each([](detail::thread_number, row& r) {
         for (pool_type& pool : r.router.pools()) pool.counts().reset();

@@ -144,9 +144,7 @@ protected:
 
     const auto& larger_counts() const noexcept { return larger_counts_; }
 
-    void add_larger_to(pool_statistics& sum) const noexcept requires(Collector::counts) {
-        larger_counts_.add_to(sum);
-    }
+    void add_larger_to(pool_statistics& sum) const noexcept { larger_counts_.add_to(sum); }
 
     /// Effects: nothing of what is not counted by the classes has happened yet.
     void clear_statistics() noexcept {

@@ -212,7 +212,7 @@ private:
         }
 
         /// Effects: adds what happened in a class. Thread safety: full.
-        void add_to(class_statistics& sum, std::size_t index) noexcept requires(Collector::counts) {
+        void add_to(class_statistics& sum, std::size_t index) noexcept {
             const std::lock_guard guard(books_lock_);
             if (index >= this->pools().size()) return;
             const pool_type& pool = this->pools()[index];
@@ -220,7 +220,7 @@ private:
             if (pool.is_open()) sum.capacity += pool.reserve().slabs.capacity();
         }
 
-        void reset_counts() noexcept requires(Collector::counts) {
+        void reset_counts() noexcept {
             const std::lock_guard guard(books_lock_);
             this->reset_slot_counts();
             larger_counts().reset();
@@ -298,9 +298,9 @@ private:
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept requires(Collector::counts);
-    void reset_slot_counts() noexcept requires(Collector::counts);
-    void add_larger_to(pool_statistics& sum) const noexcept requires(Collector::counts);
+    class_statistics statistics_of(std::size_t index) const noexcept;
+    void reset_slot_counts() noexcept;
+    void add_larger_to(pool_statistics& sum) const noexcept;
 
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
@@ -432,7 +432,7 @@ void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
 
 template <class Index, class Collector>
 class_statistics basic_thread_local_pool_resource<Index, Collector>::statistics_of(
-    std::size_t index) const noexcept requires(Collector::counts) {
+    std::size_t index) const noexcept {
     const detail::size_class c = plan_.map().at(index);
     class_statistics s;
     s.slot_size = c.slot_size;
@@ -446,8 +446,7 @@ class_statistics basic_thread_local_pool_resource<Index, Collector>::statistics_
 }
 
 template <class Index, class Collector>
-void basic_thread_local_pool_resource<Index, Collector>::reset_slot_counts() noexcept
-    requires(Collector::counts) {
+void basic_thread_local_pool_resource<Index, Collector>::reset_slot_counts() noexcept {
     const std::lock_guard guard(lock_);
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
         pools->reset_counts();
@@ -456,7 +455,7 @@ void basic_thread_local_pool_resource<Index, Collector>::reset_slot_counts() noe
 
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::add_larger_to(
-    pool_statistics& sum) const noexcept requires(Collector::counts) {
+    pool_statistics& sum) const noexcept {
     this->larger_counts().add_to(sum);
     const std::lock_guard guard(lock_);
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {

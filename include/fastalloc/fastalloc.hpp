@@ -41,3 +41,6 @@
 // Allocators: the same pools for containers that name their allocator's type.
 #include <fastalloc/allocator/allocator.hpp>
 #include <fastalloc/allocator/resource_allocator.hpp>
+
+// Reports: what is where, as values and pictures.
+#include <fastalloc/report/occupancy.hpp>

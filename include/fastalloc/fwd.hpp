@@ -62,6 +62,12 @@ using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index
 using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index, no_statistics>;
 using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic, no_statistics>;
 
+struct state_counts;
+struct occupancy_figures;
+struct size_occupancy;
+class slab_occupancy;
+class occupancy;
+
 template <class T>
 class initialization;
 template <class T>

@@ -44,3 +44,4 @@
 
 // Reports: what is where, as values and pictures.
 #include <fastalloc/report/occupancy.hpp>
+#include <fastalloc/report/occupancy_picture.hpp>

@@ -67,6 +67,8 @@ struct occupancy_figures;
 struct size_occupancy;
 class slab_occupancy;
 class occupancy;
+struct text_picture_options;
+struct svg_picture_options;
 
 template <class T>
 class initialization;

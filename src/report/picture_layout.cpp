@@ -7,29 +7,27 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <limits>
 
 namespace fastalloc::detail {
 
 namespace {
 
-// The most rows of each slot size with which there are `max_rows` in all.
-std::size_t rows_of_each(const std::vector<size_occupancy>& sizes, std::size_t max_rows) {
-    std::size_t all = 0;
+// The most rows for each slot size with which there are at most `max_rows` in all; at least 1.
+std::size_t rows_for_each(const std::vector<size_occupancy>& sizes, std::size_t max_rows) {
+    std::size_t fits = 1;
     std::size_t most = 1;
     for (const size_occupancy& size : sizes) most = std::max(most, size.slabs);
-    std::size_t least = 1;
-    while (least != most) {
-        const std::size_t tried = least + (most - least + 1) / 2;
-        all = 0;
-        for (const size_occupancy& size : sizes) all += std::min(size.slabs, tried);
-        if (all <= max_rows) {
-            least = tried;
+    while (fits != most) {
+        const std::size_t tried = fits + (most - fits + 1) / 2;
+        std::size_t rows = 0;
+        for (const size_occupancy& size : sizes) rows += std::min(size.slabs, tried);
+        if (rows <= max_rows) {
+            fits = tried;
         } else {
             most = tried - 1;
         }
     }
-    return least;
+    return fits;
 }
 
 }  // namespace
@@ -43,7 +41,7 @@ state_counts picture_row::counts() const noexcept {
 std::vector<picture_section> sections_of(const occupancy& shown, std::size_t max_rows) {
     std::vector<picture_section> sections;
     const std::vector<size_occupancy> sizes = shown.sizes();
-    const std::size_t most = rows_of_each(sizes, max_rows);
+    const std::size_t most = rows_for_each(sizes, max_rows);
     std::span<const slab_occupancy> left = shown.slabs();
     for (const size_occupancy& size : sizes) {
         picture_section& section = sections.emplace_back();

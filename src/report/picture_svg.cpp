@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <ostream>
 #include <string_view>
 
@@ -22,7 +21,8 @@ constexpr std::size_t rows_left = 124;
 constexpr std::size_t rows_width = 690;
 constexpr std::size_t most_cells = 230;  // of a row
 constexpr std::size_t widest_cell = 16;
-constexpr std::size_t tick_distance = 110;  // at least, so that labels do not touch
+constexpr std::size_t swatch_width = 24;
+constexpr std::size_t line_height = 19;  // of the legend
 
 using rgb = std::array<unsigned, 3>;
 // After Okabe and Ito: they differ in lightness too, and to colour-blind eyes.
@@ -139,22 +139,25 @@ constexpr std::string_view small = " font-size='11' fill='#555'";
 constexpr std::string_view small_at_end = " font-size='11' fill='#555' text-anchor='end'";
 constexpr std::string_view small_centred = " font-size='11' fill='#555' text-anchor='middle'";
 
-// The first of `text` that fits a line, and not half a character.
-std::size_t line_length(std::string_view text, std::size_t characters) {
-    std::size_t end = 0;
+// Bytes of `text` that fit a line: up to a space if there is one, and no half of a character.
+std::size_t line_length(std::string_view text, std::size_t letters) {
     std::size_t last_space = 0;
-    for (; end != text.size(); ++end) {
-        const bool begins_character = (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
-        if (begins_character && characters-- == 0) return last_space != 0 ? last_space : end;
-        if (text[end] == ' ') last_space = end;
+    std::size_t used = 0;
+    for (std::size_t i = 0; i != text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const bool continues_character = (c & 0xc0) == 0x80;
+        const bool is_wide = (c >= 'A' && c <= 'Z') || c == 'm' || c == 'w' || c >= 0x80;
+        if (!continues_character) used += is_wide ? 2 : 1;
+        if (used > letters) return last_space != 0 ? last_space : i;
+        if (c == ' ') last_space = i;
     }
-    return end;
+    return text.size();
 }
 
 void put_title(svg_canvas& canvas, std::string_view title) {
-    constexpr std::size_t characters_a_line = 68;
+    constexpr std::size_t letters_a_line = 68;
     while (!title.empty()) {
-        const std::size_t length = line_length(title, characters_a_line);
+        const std::size_t length = line_length(title, letters_a_line);
         canvas.y += 16;
         canvas.put_text(margin, title.substr(0, length), " font-size='18' font-weight='bold'");
         canvas.y += 6;
@@ -163,23 +166,42 @@ void put_title(svg_canvas& canvas, std::string_view title) {
     }
 }
 
-void put_totals(svg_canvas& canvas, const occupancy_figures& total) {
+// What the colours of cells mean that have slots of several states.
+void put_mixtures(svg_canvas& canvas, std::size_t left) {
+    const auto scale = [&](const char* from, const char* to, auto mixed) {
+        canvas.y += line_height;
+        canvas.put_text(left + 50, from, at_end);
+        for (std::size_t i = 0; i != 5; ++i) {
+            canvas.put_swatch(left + 58 + swatch_width * i, swatch_width, mixed(i));
+        }
+        canvas.put_text(left + 66 + swatch_width * 5, to, plain);
+    };
+    scale("free", "live", [](std::size_t i) { return quarters{i, 0, 4 - i}; });
+    scale("cached", "live", [](std::size_t i) { return quarters{i, 4 - i, 0}; });
+    scale("free", "cached", [](std::size_t i) { return quarters{0, i, 4 - i}; });
+    canvas.y += line_height;
+    canvas.put_text(left, "A cell of several slots has the colour between.", small);
+}
+
+void put_totals(svg_canvas& canvas, const occupancy_figures& total, bool has_mixtures) {
     canvas.y += 18;
     canvas.put_text(margin, size_text(total) + ", fragmentation " + fragmentation_text(total),
                     plain);
-    canvas.y += 15;
-    canvas.put_text(margin,
-                    "Fragmentation: the share of memory that is not live, in the " +
-                        counted_text(total.held_slabs, "slab") +
-                        " that cannot go back because a slot is live.",
-                    small);
+    if (total.held_slabs != 0) {
+        canvas.y += 15;
+        canvas.put_text(margin,
+                        "Fragmentation: the share of memory that is not live, in the " +
+                            counted_text(total.held_slabs, "slab") +
+                            " that cannot go back to upstream because a slot is live.",
+                        small);
+    }
     canvas.y += 4;
     const std::size_t top = canvas.y;
     const auto line = [&](const quarters& q, const char* name, std::size_t slots,
                           std::size_t bytes) {
-        canvas.y += 19;
-        canvas.put_swatch(margin, 24, q);
-        canvas.put_text(margin + 32, name, plain);
+        canvas.y += line_height;
+        canvas.put_swatch(margin, swatch_width, q);
+        canvas.put_text(margin + 8 + swatch_width, name, plain);
         canvas.put_text(margin + 220, counted_text(slots, "slot"), at_end);
         canvas.put_text(margin + 290, share_text(slots, total.slots.total()), at_end);
         canvas.put_text(margin + 380, bytes_text(bytes), at_end);
@@ -188,20 +210,10 @@ void put_totals(svg_canvas& canvas, const occupancy_figures& total) {
     line({0, 4, 0}, "cached", total.slots.cached, total.bytes.cached);
     line({0, 0, 4}, "free", total.slots.free, total.bytes.free);
 
-    const std::size_t bottom = canvas.y;
-    canvas.y = top + 19;
-    canvas.put_text(margin + 450, "A cell of several slots has the colour between:", plain);
-    const auto scale = [&](const char* from, const char* to, auto mixed) {
-        canvas.y += 19;
-        canvas.put_text(margin + 500, from, at_end);
-        for (std::size_t i = 0; i != 5; ++i) {
-            canvas.put_swatch(margin + 508 + 24 * i, 24, mixed(i));
-        }
-        canvas.put_text(margin + 636, to, plain);
-    };
-    scale("free", "live", [](std::size_t i) { return quarters{i, 0, 4 - i}; });
-    scale("cached", "live", [](std::size_t i) { return quarters{i, 4 - i, 0}; });
-    canvas.y = bottom;
+    if (has_mixtures) {
+        canvas.y = top;
+        put_mixtures(canvas, margin + 450);
+    }
 }
 
 /// How the rows of a section are drawn.
@@ -216,8 +228,8 @@ struct row_scale {
         : slots_a_cell(section.slots_a_cell(most_cells)),
           cell(std::min(widest_cell, rows_width / section.cells(slots_a_cell))) {
         const std::size_t rows = section.rows.size();
-        height = rows <= 16 ? 14 : rows <= 40 ? 9 : 4;
-        pitch = rows <= 16 ? 18 : rows <= 40 ? 11 : 5;
+        height = rows <= 16 ? 14 : rows <= 40 ? 10 : 4;
+        pitch = rows <= 16 ? 18 : rows <= 40 ? 12 : 5;
         stride = rows <= 16 ? 1 : rows <= 40 ? 2 : 5;
     }
 
@@ -255,6 +267,13 @@ void put_row(svg_canvas& canvas, const picture_row& row, const row_scale& scale)
     }
 }
 
+// The number of the row, as far as there is room for it.
+std::string short_number_text(const picture_row& row) {
+    constexpr std::size_t characters = 17;
+    std::string text = number_text(row);
+    return text.size() <= characters ? text : "from " + grouped_text(row.first_number);
+}
+
 void put_rows(svg_canvas& canvas, const picture_section& section, const row_scale& scale,
               bool addresses) {
     for (std::size_t i = 0; i != section.rows.size(); ++i) {
@@ -274,7 +293,7 @@ void put_rows(svg_canvas& canvas, const picture_section& section, const row_scal
         canvas.put("</g>\n");
         if (i % scale.stride == 0) {
             canvas.y = top + scale.height / 2 + 4;
-            canvas.put_text(rows_left - 8, number_text(row), small_at_end);
+            canvas.put_text(rows_left - 8, short_number_text(row), small_at_end);
             const std::size_t cells = (row.slots + scale.slots_a_cell - 1) / scale.slots_a_cell;
             canvas.put_text(rows_left + cells * scale.cell + 8,
                             share_text(counts.live, row.slots) + " live", small);
@@ -284,9 +303,9 @@ void put_rows(svg_canvas& canvas, const picture_section& section, const row_scal
 }
 
 // 1, 2 or 5 times a power of ten, and at least `n`.
-std::size_t round_step(double n) {
+std::size_t round_step(std::size_t n) {
     std::size_t step = 1;
-    for (std::size_t i = 0; static_cast<double>(step) < n; ++i) {
+    for (std::size_t i = 0; step < n; ++i) {
         step = i % 3 == 1 ? step / 2 * 5 : step * 2;
     }
     return step;
@@ -294,9 +313,14 @@ std::size_t round_step(double n) {
 
 void put_axis(svg_canvas& canvas, const picture_section& section, const row_scale& scale) {
     const std::size_t end = scale.x_of(section.longest_row);
-    const std::size_t step =
-        round_step(static_cast<double>(tick_distance) * static_cast<double>(scale.slots_a_cell) /
-                   static_cast<double>(scale.cell));
+    const auto label_of = [&](std::size_t slot) {
+        return grouped_text(slot) + " (" + bytes_text(slot * section.figures.slot_size) + ')';
+    };
+    // At least, so that labels do not touch, whose letters are 7 wide at most.
+    const std::size_t distance = 20 + 7 * label_of(section.longest_row).size();
+    const std::size_t step = std::min(
+        round_step((distance * scale.slots_a_cell - 1) / scale.cell + 1), section.longest_row);
+    const bool is_narrow = end - rows_left < distance / 2;
     canvas.put("<path fill='none' stroke='#999' shape-rendering='crispEdges' d='M", rows_left, " ",
                canvas.y, "H", end);
     for (std::size_t slot = 0; slot <= section.longest_row; slot += step) {
@@ -306,9 +330,8 @@ void put_axis(svg_canvas& canvas, const picture_section& section, const row_scal
     canvas.y += 15;
     canvas.put_text(rows_left - 8, "slots (size)", small_at_end);
     for (std::size_t slot = 0; slot <= section.longest_row; slot += step) {
-        std::string label = grouped_text(slot);
-        if (slot != 0) label += " (" + bytes_text(slot * section.figures.slot_size) + ')';
-        canvas.put_text(scale.x_of(slot), label, small_centred);
+        canvas.put_text(scale.x_of(slot), slot == 0 ? "0" : label_of(slot),
+                        slot != 0 && is_narrow ? small : small_centred);
     }
 }
 
@@ -333,8 +356,12 @@ void write_picture_svg(std::ostream& out, const occupancy& shown,
                        const svg_picture_options& options) {
     svg_canvas canvas;
     put_title(canvas, options.title);
-    put_totals(canvas, shown.total());
-    for (const picture_section& section : sections_of(shown, options.max_rows)) {
+    const std::vector<picture_section> sections = sections_of(shown, options.max_rows);
+    const bool has_mixtures = std::any_of(
+        sections.begin(), sections.end(),
+        [](const picture_section& section) { return section.slots_a_cell(most_cells) != 1; });
+    put_totals(canvas, shown.total(), has_mixtures);
+    for (const picture_section& section : sections) {
         put_section(canvas, section, options.addresses);
     }
     canvas.y += margin;

@@ -7,7 +7,6 @@
 #include <array>
 #include <ostream>
 #include <string_view>
-#include <utility>
 
 namespace fastalloc {
 

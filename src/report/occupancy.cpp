@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 
 namespace fastalloc {
 
@@ -61,9 +62,11 @@ state_counts slab_occupancy::count(std::size_t first, std::size_t last) const no
 }
 
 void occupancy::add(const visited_slot& slot) {
-    if (slabs_.empty() || slabs_.back().address() != slot.slab) {
+    if (slabs_.empty() || slabs_.back().address() != slot.slab ||
+        slabs_.back().slot_size() != slot.slot_size) {
         slabs_.push_back(slab_occupancy(slot));
     }
+    assert(slabs_.back().slots().total() < slot.slab_slots);
     slabs_.back().push(slot.state);
 }
 

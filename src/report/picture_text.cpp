@@ -14,7 +14,7 @@ namespace {
 
 using namespace detail;
 
-/// The characters of a picture, and the column at which the next one goes.
+/// The characters of a picture, and the colour that the terminal has after them.
 class text_canvas {
 public:
     explicit text_canvas(bool colour) : coloured_(colour) {}
@@ -47,7 +47,7 @@ private:
 
 struct glyphs {
     std::string_view live;
-    std::array<std::string_view, 9> in_part;  // the first `parts` of them
+    std::array<std::string_view, 9> in_part;  // from little to much: the first `parts` of them
     std::size_t parts;
     std::string_view cached;
     std::string_view free;

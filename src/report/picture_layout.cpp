@@ -106,7 +106,8 @@ std::string bytes_text(std::size_t bytes) {
     constexpr std::array units = {" B", " KiB", " MiB", " GiB", " TiB"};
     std::size_t unit = 0;
     std::size_t size = 1;
-    while (unit + 1 != units.size() && bytes / size >= 1024) {
+    // Nor is it 1,024 of a unit after rounding.
+    while (unit + 1 != units.size() && (bytes + size / 20) / size >= 1024) {
         ++unit;
         size *= 1024;
     }

@@ -236,6 +236,8 @@ TEST_CASE("sizes have units") {
     CHECK(size_of(1'024, "L") == "1 KiB");
     CHECK(size_of(1'536, "L") == "1.5 KiB");
     CHECK(size_of(1'025, "L") == "1.0 KiB");
+    CHECK(size_of((1 << 20) - 1, "L") == "1.0 MiB");
+    CHECK(size_of((1 << 20) - 103, "L") == "1,023.9 KiB");
     CHECK(size_of(3 << 20, "L") == "3 MiB");
     CHECK(size_of(std::size_t{5} << 30, "L") == "5 GiB");
     CHECK(size_of(std::size_t{7} << 40, "L") == "7 TiB");

@@ -20,7 +20,7 @@ struct text_picture_options {
     std::string title = "what is where";
     std::size_t width = 80;     ///< columns of a row at most; but there is room for 8 cells
     std::size_t max_rows = 40;  ///< rows in all; but each slot size has at least one
-    bool ascii = false;         ///< no characters but those of ASCII
+    bool ascii = false;         ///< only characters of ASCII, but for the title
     bool colour = false;        ///< colours, by the escape sequences of terminals (ECMA-48)
     bool addresses = true;      ///< rows begin with the address of a slab, not with its number
 };
@@ -37,7 +37,7 @@ FASTALLOC_EXPORT void write_picture_text(std::ostream& out, const occupancy& sho
 struct svg_picture_options {
     std::string title = "what is where";  ///< UTF-8
     std::size_t max_rows = 100;           ///< rows in all; but each slot size has at least one
-    bool addresses = true;  ///< what a row says when pointed at begins with its address
+    bool addresses = true;                ///< what a row says when pointed at includes its address
 };
 
 /// Effects: writes a standalone SVG 1.1 document to `out`, 900 pixels wide, in UTF-8. A cell of

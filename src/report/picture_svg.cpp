@@ -316,8 +316,8 @@ void put_axis(svg_canvas& canvas, const picture_section& section, const row_scal
     const auto label_of = [&](std::size_t slot) {
         return grouped_text(slot) + " (" + bytes_text(slot * section.figures.slot_size) + ')';
     };
-    // At least, so that labels do not touch, whose letters are 7 wide at most.
-    const std::size_t distance = 20 + 7 * label_of(section.longest_row).size();
+    // At least, so that labels do not touch, whose letters are 6 wide on average.
+    const std::size_t distance = 16 + 6 * label_of(section.longest_row).size();
     const std::size_t step = std::min(
         round_step((distance * scale.slots_a_cell - 1) / scale.cell + 1), section.longest_row);
     const bool is_narrow = end - rows_left < distance / 2;

@@ -164,7 +164,7 @@ TEST_CASE("a document says what there is") {
     CHECK(has_text(document, "slab 2"));
     CHECK(has_text(document, "12.5 % live"));
     CHECK(has_text(document, "slots (size)"));
-    CHECK(has_text(document, "8 (512 B)"));
+    CHECK(has_text(document, "5 (320 B)"));
     CHECK(has_text(document, "1 (96 B)"));
 }
 

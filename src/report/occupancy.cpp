@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <functional>
 
 namespace fastalloc {
 
@@ -68,6 +69,13 @@ void occupancy::add(const visited_slot& slot) {
     }
     assert(slabs_.back().slots().total() < slot.slab_slots);
     slabs_.back().push(slot.state);
+}
+
+void occupancy::sort() noexcept {
+    std::ranges::sort(slabs_, [](const slab_occupancy& a, const slab_occupancy& b) {
+        if (a.slot_size() != b.slot_size()) return a.slot_size() < b.slot_size();
+        return std::less<const void*>()(a.address(), b.address());
+    });
 }
 
 occupancy_figures occupancy::total() const noexcept {

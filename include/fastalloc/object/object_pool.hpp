@@ -206,6 +206,8 @@ public:
     /// after `make` unless it is lazy, it must not be released; `trim()` ends that.
     Resource& resource() noexcept { return *resource_; }
 
+    const Resource& resource() const noexcept { return *resource_; }
+
     // What these say of slots is as the resource says it, of all that draw on it. An object that is
     // kept has a slot that is available.
 

@@ -98,13 +98,15 @@ private:
 /// `write_picture_svg` draw it.
 class FASTALLOC_EXPORT occupancy {
 public:
-    /// Returns: the occupancy of a resource, or of anything that has its `visit_slots`.
+    /// Returns: the occupancy of a resource, or of anything that has its `visit_slots`; slabs are in the
+    /// order of slot sizes, then of addresses, whichever thread or class they belong to.
     /// Throws: `std::bad_alloc`; it allocates by `operator new`. What `visit_slots` throws.
     /// Complexity: linear in the number of slots. Thread safety: that of `visit_slots`.
     template <class Resource>
     static occupancy of(Resource& resource) {
         occupancy made;
         resource.visit_slots([&made](const visited_slot& slot) { made.add(slot); });
+        made.sort();
         return made;
     }
 
@@ -115,7 +117,7 @@ public:
     /// Complexity: constant, except for the first slot of a slab.
     void add(const visited_slot& slot);
 
-    /// Slabs in the order in which they came: of a resource, by slot size and then by address.
+    /// Slabs in the order in which they came, or in that of `of`.
     std::span<const slab_occupancy> slabs() const noexcept { return slabs_; }
 
     /// Complexity: linear in the number of slabs.
@@ -126,6 +128,8 @@ public:
     std::vector<size_occupancy> sizes() const;
 
 private:
+    void sort() noexcept;
+
     std::vector<slab_occupancy> slabs_;
 };
 

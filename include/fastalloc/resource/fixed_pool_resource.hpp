@@ -14,6 +14,7 @@
 #include <memory_resource>
 #include <new>
 #include <span>
+#include <string_view>
 
 namespace fastalloc {
 
@@ -60,6 +61,9 @@ class basic_fixed_pool_resource : public basic_pool_resource<Index, false, Colle
     using base = basic_pool_resource<Index, false, Collector>;
 
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "fixed_pool_resource";
+
     /// Effects: reserves `config.capacity()` slots, with all bookkeeping, in one block of upstream.
     /// Throws: `invalid_configuration` if no slot size was given or growth is asked for; what
     /// upstream throws.

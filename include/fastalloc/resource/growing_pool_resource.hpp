@@ -13,6 +13,7 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace fastalloc {
@@ -44,6 +45,9 @@ class basic_growing_pool_resource : public basic_pool_resource<Index, true, Coll
     using base = basic_pool_resource<Index, true, Collector>;
 
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "growing_pool_resource";
+
     /// Effects: one class, as configured. Throws: `invalid_configuration` if it has no slot size.
     explicit basic_growing_pool_resource(const pool_config& config)
         : basic_growing_pool_resource(config, std::pmr::get_default_resource()) {}

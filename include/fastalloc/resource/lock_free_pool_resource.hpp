@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory_resource>
+#include <string_view>
 
 namespace fastalloc {
 
@@ -57,6 +58,9 @@ template <template <class> class Atomic = std::atomic, class Collector = no_stat
 class basic_lock_free_pool_resource
     : public basic_shared_pool_resource<detail::lock_free_sharing<Atomic>, Collector> {
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "lock_free_pool_resource";
+
     using basic_shared_pool_resource<detail::lock_free_sharing<Atomic>,
                                      Collector>::basic_shared_pool_resource;
 

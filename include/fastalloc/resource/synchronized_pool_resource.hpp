@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <memory_resource>
 #include <mutex>
+#include <string_view>
 
 namespace fastalloc {
 
@@ -59,6 +60,9 @@ template <class Index = bitmap_index, class Collector = no_statistics>
 class basic_synchronized_pool_resource
     : public basic_shared_pool_resource<detail::locked_sharing<Index>, Collector> {
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "synchronized_pool_resource";
+
     using basic_shared_pool_resource<detail::locked_sharing<Index>,
                                      Collector>::basic_shared_pool_resource;
 

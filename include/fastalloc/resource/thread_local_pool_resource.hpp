@@ -23,6 +23,7 @@
 #include <mutex>
 #include <new>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace fastalloc {
@@ -48,6 +49,9 @@ class basic_thread_local_pool_resource
     : public detail::pool_resource_interface<basic_thread_local_pool_resource<Index, Collector>,
                                              Collector> {
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "thread_local_pool_resource";
+
     static constexpr detail::threads used_by = detail::threads::each_its_own;
 
     /// Effects: one class for each thread, as configured. Throws: `invalid_configuration` if it has

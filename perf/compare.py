@@ -37,6 +37,8 @@ TABLES = [
      [("best peer / fixed", is_peer, "fastalloc_fixed"),
       ("best peer / growing", is_peer, "fastalloc_growing"),
       ("best peer / lock-free", is_peer, "fastalloc_lock_free")]),
+    (["statistics"],
+     [(f"{kind} / none", kind.__eq__, "none") for kind in ("counting", "timing", "adaptor")]),
 ]
 
 MIN_TIME = 0.03

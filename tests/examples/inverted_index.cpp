@@ -5,6 +5,7 @@
 
 #include "documents.hpp"
 #include "observing_resource.hpp"
+#include "pool_report.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
@@ -44,8 +45,13 @@ links are followed only where they are given as a path; binary files are skipped
   --words PREFIX   show the words that begin so, and in how many files each is
   --repeat N       time each resource N times and show the medians (default: 3)
 
-Exit status: 0 if all answers agree, 1 if they do not or a run fails, 2 if the command line is
-wrong or there is nothing to index.
+With one of these, it indexes once, over a growing pool, and shows the pool with the whole index in it:
+
+  --statistics FORMAT    what it counted and how long it took, as text, json or prometheus
+  --picture FILE         what is where, as SVG
+
+Exit status: 0 if all answers agree, or the report is written, 1 if not, or a run fails, 2 if the
+command line is wrong or there is nothing to index.
 )";
 
 struct usage_error : std::runtime_error {
@@ -58,6 +64,7 @@ struct job {
     std::vector<std::vector<std::string>> queries;
     std::vector<std::string> prefixes;
     std::size_t repeat = 3;
+    pool_report report;
     std::vector<document> documents;
 };
 
@@ -380,6 +387,15 @@ job parse(const std::vector<std::string>& arguments) {
             asked.prefixes.push_back(value());
         } else if (*i == "--repeat") {
             asked.repeat = number_of(value());
+        } else if (*i == "--statistics") {
+            asked.report.format = value();
+            if (!pool_report::is_format(asked.report.format)) {
+                throw usage_error("'" + asked.report.format + "' is not " +
+                                  std::string(pool_report::formats));
+            }
+        } else if (*i == "--picture") {
+            asked.report.picture = value();
+            if (asked.report.picture.empty()) throw usage_error("--picture needs a file");
         } else if (i->starts_with('-')) {
             throw usage_error("unknown option " + *i);
         } else {
@@ -390,8 +406,19 @@ job parse(const std::vector<std::string>& arguments) {
     return asked;
 }
 
+/// Effects: shows a pool that counts, with the whole index in it.
+int report(const job& asked) {
+    fastalloc::basic_growing_pool_resource<fastalloc::bitmap_index, fastalloc::timing_statistics>
+        pool;
+    index<pmr_family> words(pmr_family::allocator(pool));
+    std::uint32_t number = 0;
+    for (const document& d : asked.documents) words.add(number++, d.text);
+    return asked.report.write("inverted index", pool, pool) ? 0 : 1;
+}
+
 int index_all(job asked) {
     asked.documents = read_all(asked.paths);
+    if (asked.report.is_wanted()) return report(asked);
     fastalloc::growing_pool_resource growing;
     observing_resource observer(&growing);
     const outcome first = run<pmr_family>(asked, upstream_itself, &observer);

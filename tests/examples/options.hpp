@@ -19,10 +19,19 @@ struct number_option {
     std::size_t& value;
 };
 
+/// An option that takes a text of which `is_right` says so.
+struct text_option {
+    std::string_view name;
+    std::string_view expected;
+    bool (*is_right)(std::string_view);
+    std::string& value;
+};
+
 /// Effects: sets the values of the options that are given. Asked for help, or if the command line
 /// is wrong, says how to use the program. Returns: then, the status to exit with.
 inline std::optional<int> parse_options(int argc, char** argv, const char* usage,
-                                        std::initializer_list<number_option> options) {
+                                        std::initializer_list<number_option> options,
+                                        std::initializer_list<text_option> texts = {}) {
     const auto complain = [&](const std::string& what) {
         std::fprintf(stderr, "%s: %s\n\n%s", argv[0], what.c_str(), usage);
         return 2;
@@ -34,9 +43,19 @@ inline std::optional<int> parse_options(int argc, char** argv, const char* usage
             return 0;
         }
         const auto option = std::ranges::find(options, *i, &number_option::name);
-        if (option == options.end()) return complain("unknown option " + *i);
+        const auto text_wanted = std::ranges::find(texts, *i, &text_option::name);
+        if (option == options.end() && text_wanted == texts.end()) {
+            return complain("unknown option " + *i);
+        }
         if (i + 1 == arguments.end()) return complain(*i + " needs a value");
         const std::string& text = *++i;
+        if (text_wanted != texts.end()) {
+            if (!text_wanted->is_right(text)) {
+                return complain("'" + text + "' is not " + std::string(text_wanted->expected));
+            }
+            text_wanted->value = text;
+            continue;
+        }
         const auto [end, error] =
             std::from_chars(text.data(), text.data() + text.size(), option->value);
         if (error != std::errc{} || *end != '\0' || option->value == 0 ||

@@ -4,6 +4,7 @@
 // take, over typed pools and over std::make_unique. `particles --help` says how to use it.
 
 #include "options.hpp"
+#include "pool_report.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
@@ -18,6 +19,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -31,13 +33,19 @@ was.
   --frames N        simulate N frames (default: 600)
   --per-second N    make N particles a second of simulated time (default: 1000000)
 
-Exit status: 0 if all simulations agree and nothing is left, 1 if not, 2 if the command line is
-wrong.
+With one of these, it simulates once, over a growing pool, and shows the pool in the last frame:
+
+  --statistics FORMAT    what it counted and how long it took, as text, json or prometheus
+  --picture FILE         what is where, as SVG
+
+Exit status: 0 if all simulations agree and nothing is left, or the report is written, 1 if not, 2 if
+the command line is wrong.
 )";
 
 struct settings {
     std::size_t frames = 600;
     std::size_t per_second = 1'000'000;
+    pool_report report{};
 };
 
 constexpr std::size_t frames_per_second = 60;
@@ -199,6 +207,22 @@ constexpr contender contenders[] = {
     {"growing_pool, deferred", [](const settings& asked) { return with_pool(asked, deferred); }},
 };
 
+/// Effects: shows a pool that counts, with the particles that are alive in the last frame.
+bool report(const settings& asked) {
+    using resource = fastalloc::basic_growing_pool_resource<fastalloc::bitmap_index,
+                                                            fastalloc::timing_statistics>;
+    fastalloc::object_pool<particle, resource> pool(growing_config());
+    std::size_t frame = 0;
+    bool is_written = false;
+    const auto end_frame = [&] {
+        if (++frame != asked.frames) return;
+        is_written = asked.report.write("particles", pool, pool.resource());
+    };
+    simulate(
+        asked, [&] { return pool.make(); }, end_frame);
+    return is_written;
+}
+
 /// Returns: the smallest value that the given part of all values does not exceed.
 double quantile(const std::vector<double>& sorted, double part) {
     const auto rank = std::ceil(part * static_cast<double>(sorted.size()));
@@ -233,10 +257,13 @@ int main(int argc, char** argv) {
     settings asked;
     const auto status = parse_options(
         argc, argv, usage,
-        {{"--frames", 1'000'000, asked.frames}, {"--per-second", 100'000'000, asked.per_second}});
+        {{"--frames", 1'000'000, asked.frames}, {"--per-second", 100'000'000, asked.per_second}},
+        {{"--statistics", pool_report::formats, pool_report::is_format, asked.report.format},
+         {"--picture", "the name of a file", [](std::string_view name) { return !name.empty(); },
+          asked.report.picture}});
     if (status) return *status;
     try {
-        return compare(asked) ? 0 : 1;
+        return (asked.report.is_wanted() ? report(asked) : compare(asked)) ? 0 : 1;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "particles: the run failed: %s\n", e.what());
         return 1;

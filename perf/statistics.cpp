@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/// What it costs to know what a pool does: one block of 64 bytes at a time, as `pair_64` has it, with each
+/// collector, and with none but an adaptor that counts in front. An operation is one allocation and one
+/// deallocation.
+
+#include "rows.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace perf {
+
+namespace {
+
+struct item {
+    std::uint64_t words[8];
+};
+
+constexpr auto pair = [](benchmark::State& state, auto& contender) {
+    auto allocator = contender.template allocator<item>();
+    for (auto _ : state) give(allocator, take(allocator));
+    count_operations(state, 1);
+};
+
+/// A resource, and an adaptor that counts in front of it.
+template <class Resource>
+class behind_adaptor final : public std::pmr::memory_resource {
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return front_.allocate(bytes, alignment);
+    }
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        front_.deallocate(p, bytes, alignment);
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    Resource resource_;
+    fastalloc::statistics_resource front_{&resource_};
+};
+
+template <template <class> class Resource>
+void add_row_of(const std::string& row) {
+    using namespace fastalloc;
+    add_row(row, pair,
+            contender_list<through_pointer<"none", Resource<no_statistics>>,
+                           through_pointer<"counting", Resource<counting_statistics>>,
+                           through_pointer<"timing", Resource<timing_statistics>>,
+                           through_pointer<"adaptor", behind_adaptor<Resource<no_statistics>>>>());
+}
+
+template <class Collector>
+using growing = fastalloc::basic_growing_pool_resource<fastalloc::bitmap_index, Collector>;
+template <class Collector>
+using thread_local_ =
+    fastalloc::basic_thread_local_pool_resource<fastalloc::bitmap_index, Collector>;
+template <class Collector>
+using synchronized =
+    fastalloc::basic_synchronized_pool_resource<fastalloc::bitmap_index, Collector>;
+template <class Collector>
+using lock_free = fastalloc::basic_lock_free_pool_resource<std::atomic, Collector>;
+
+}  // namespace
+
+void add_rows() {
+    add_row_of<growing>("pair_growing_64");
+    add_row_of<thread_local_>("pair_thread_local_64");
+    add_row_of<synchronized>("pair_synchronized_64");
+    add_row_of<lock_free>("pair_lock_free_64");
+}
+
+}  // namespace perf

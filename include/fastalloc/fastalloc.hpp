@@ -29,6 +29,9 @@
 #include <fastalloc/resource/synchronized_pool_resource.hpp>
 #include <fastalloc/resource/thread_local_pool_resource.hpp>
 
+// Adaptors: memory_resources that stand before any other, and count, limit, fail or report requests.
+#include <fastalloc/adaptor/statistics_resource.hpp>
+
 // Object pools: objects in those slots, and the handles that own them.
 #include <fastalloc/object/initialization.hpp>
 #include <fastalloc/object/object_key.hpp>

@@ -70,6 +70,8 @@ class occupancy;
 struct text_picture_options;
 struct svg_picture_options;
 
+class statistics_resource;
+
 template <class T>
 class initialization;
 template <class T>

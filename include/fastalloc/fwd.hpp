@@ -71,6 +71,7 @@ struct text_picture_options;
 struct svg_picture_options;
 
 class statistics_resource;
+class limit_resource;
 
 template <class T>
 class initialization;

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include <fastalloc/adaptor/limit_resource.hpp>
+#include <fastalloc/error.hpp>
+
+#include <algorithm>
+
+namespace fastalloc {
+
+std::size_t limit_resource::remaining() const noexcept {
+    const std::size_t limit = this->limit();
+    const std::size_t mine = limit - std::min(used(), limit);
+    return parent_ == nullptr ? mine : std::min(mine, parent_->remaining());
+}
+
+bool limit_resource::try_reserve(std::size_t bytes) noexcept {
+    std::size_t used = this->used();
+    do {
+        const std::size_t limit = this->limit();
+        if (used > limit || bytes > limit - used) return false;
+    } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+    return true;
+}
+
+void* limit_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
+    if (!try_reserve(bytes)) detail::throw_bad_alloc();
+    try {
+        // A parent is the upstream, and reserves for itself.
+        return upstream_resource()->allocate(bytes, alignment);
+    } catch (...) {
+        give_back(bytes);
+        throw;
+    }
+}
+
+void limit_resource::do_deallocate(void* p, std::size_t bytes, std::size_t alignment) {
+    // First upstream, which would otherwise hold more than the limit for a moment.
+    upstream_resource()->deallocate(p, bytes, alignment);
+    give_back(bytes);
+}
+
+}  // namespace fastalloc

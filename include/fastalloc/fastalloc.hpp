@@ -30,6 +30,7 @@
 #include <fastalloc/resource/thread_local_pool_resource.hpp>
 
 // Adaptors: memory_resources that stand before any other, and count, limit, fail or report requests.
+#include <fastalloc/adaptor/fault_injection_resource.hpp>
 #include <fastalloc/adaptor/limit_resource.hpp>
 #include <fastalloc/adaptor/statistics_resource.hpp>
 

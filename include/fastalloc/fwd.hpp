@@ -72,6 +72,7 @@ struct svg_picture_options;
 
 class statistics_resource;
 class limit_resource;
+class fault_injection_resource;
 
 template <class T>
 class initialization;

@@ -9,12 +9,28 @@ namespace fastalloc {
 
 namespace {
 
-void print_misuse(const misuse_report& report) {
+void print_objects_alive(const misuse_report& report) {
     std::fprintf(
         stderr, "fastalloc: the typed pool at %p is destroyed while %zu of its objects are alive\n",
         report.pool, report.count);
     for (const void* const address : report.addresses) {
         std::fprintf(stderr, "fastalloc: alive: %p\n", address);
+    }
+}
+
+void print_allocation_in_guard(const misuse_report& report) {
+    std::fprintf(stderr,
+                 "fastalloc: a no_alloc_guard forbids what is asked of the resource at %p: "
+                 "%zu bytes, aligned to %zu\n",
+                 report.pool, report.bytes, report.alignment);
+}
+
+void print_misuse(const misuse_report& report) {
+    switch (report.fault) {
+        case misuse::objects_alive:
+            return print_objects_alive(report);
+        case misuse::allocation_in_guard:
+            return print_allocation_in_guard(report);
     }
 }
 

@@ -46,17 +46,20 @@ private:
 
 /// A mistake of the program that the library found.
 enum class misuse {
-    objects_alive,  ///< a typed pool is destroyed while objects of it are alive
+    objects_alive,        ///< a typed pool is destroyed while objects of it are alive
+    allocation_in_guard,  ///< memory is asked of a resource that a `no_alloc_guard` forbids
 };
 
 /// What is known of one. It is valid while the handler runs.
 struct misuse_report {
     misuse fault;
-    const void* pool;   ///< the address of the typed pool
-    std::size_t count;  ///< objects that are alive
+    const void* pool;   ///< the address of the typed pool, or of the guarded resource
+    std::size_t count;  ///< objects that are alive; of an allocation, 0
     /// The first of them, as far as the pool knows: a pool that draws on a resource of others does
     /// not.
     std::span<const void* const> addresses;
+    std::size_t bytes = 0;      ///< that the allocation asks for
+    std::size_t alignment = 0;  ///< of the allocation
 };
 
 /// Is told of a misuse, after which the program cannot go on: when the handler returns, it is

@@ -31,7 +31,9 @@
 
 // Adaptors: memory_resources that stand before any other, and count, limit, fail or report requests.
 #include <fastalloc/adaptor/fault_injection_resource.hpp>
+#include <fastalloc/adaptor/guarded_resource.hpp>
 #include <fastalloc/adaptor/limit_resource.hpp>
+#include <fastalloc/adaptor/no_alloc_guard.hpp>
 #include <fastalloc/adaptor/statistics_resource.hpp>
 
 // Object pools: objects in those slots, and the handles that own them.

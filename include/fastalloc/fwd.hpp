@@ -73,6 +73,9 @@ struct svg_picture_options;
 class statistics_resource;
 class limit_resource;
 class fault_injection_resource;
+class guarded_resource;
+template <class Handler>
+class no_alloc_guard;
 
 template <class T>
 class initialization;

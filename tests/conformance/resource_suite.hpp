@@ -211,7 +211,7 @@ void observers_add_up() {
     checking_resource upstream;
     Fixture fixture(&upstream);
     auto& resource = fixture.resource;
-    CHECK(resource.upstream_resource() == Fixture::upstream_of(&upstream));
+    CHECK(resource.upstream_resource() == fixture.upstream_of(&upstream));
     live_blocks live(resource);
     for (std::size_t i = 1; i <= 500; ++i) {
         live.allocate(24, 8);

@@ -19,6 +19,11 @@ public:
         return checked_.bytes_out();
     }
 
+    std::size_t peak_bytes() const {
+        const std::lock_guard guard(lock_);
+        return checked_.peak_bytes();
+    }
+
     std::size_t blocks_out() const {
         const std::lock_guard guard(lock_);
         return checked_.blocks_out();

@@ -23,7 +23,7 @@ double fraction_of(std::uint64_t random) noexcept {
 
 void fault_injection_resource::fail_nth(std::uint64_t n) noexcept {
     const std::lock_guard guard(lock_);
-    plan_.single = n == 0 ? 0 : requests_ + n;
+    plan_.single = requests_ + n;
 }
 
 void fault_injection_resource::fail_every(std::uint64_t n) noexcept {

@@ -95,6 +95,19 @@ TEST_CASE("after a reset the counters begin at 0, and the peaks at what is curre
     CHECK(counted.statistics() == expected);
 }
 
+TEST_CASE("what is current at a reset is the peak until there is more") {
+    statistics_resource counted;
+    void* const a = counted.allocate(70);
+    void* const b = counted.allocate(30);
+    counted.reset_statistics();
+    counted.deallocate(a, 70);
+    counted.deallocate(b, 30);
+    CHECK(counted.statistics().peak == 2);
+    CHECK(counted.statistics().peak_bytes == 100);
+    counted.reset_statistics();
+    CHECK(counted.statistics() == request_statistics());
+}
+
 TEST_CASE("statistics_resource counts before the default resource unless told otherwise") {
     checking_resource standing_in;
     std::pmr::memory_resource* const before = std::pmr::set_default_resource(&standing_in);

@@ -59,7 +59,7 @@ protected:
 
 private:
     struct plan {
-        std::uint64_t single = 0;  // the number of the request that fails; 0: none
+        std::uint64_t single = 0;  // the number of the request that fails
         std::uint64_t period = 0;  // 0: none fails
         std::uint64_t period_begin = 0;
         double probability = 0;

@@ -49,6 +49,9 @@
 #include <fastalloc/allocator/allocator.hpp>
 #include <fastalloc/allocator/resource_allocator.hpp>
 
-// Reports: what is where, as values and pictures.
+// Reports: what is where, as values and pictures; what statistics say, as text, JSON and Prometheus
+// text.
 #include <fastalloc/report/occupancy.hpp>
 #include <fastalloc/report/occupancy_picture.hpp>
+#include <fastalloc/report/report.hpp>
+#include <fastalloc/report/report_source.hpp>

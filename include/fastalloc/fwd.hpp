@@ -105,4 +105,9 @@ class allocator;
 template <class T, class Resource>
 class resource_allocator;
 
+struct latency_summary;
+struct latency_summaries;
+class report_source;
+class report_sources;
+
 }  // namespace fastalloc

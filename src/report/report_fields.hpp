@@ -4,7 +4,9 @@
 #include <fastalloc/report/report_source.hpp>
 #include <fastalloc/statistics.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 namespace fastalloc::detail {
@@ -130,5 +132,16 @@ inline constexpr latency_operation latency_operations[] = {
     {"allocate", &latency_summaries::allocate},
     {"deallocate", &latency_summaries::deallocate},
 };
+
+// Nothing that is added to the statistics goes unreported.
+template <class Statistics>
+inline constexpr std::size_t numbers_in = sizeof(Statistics) / sizeof(std::uint64_t);
+
+static_assert(numbers_in<failure_counts> == std::size(failure_fields));
+static_assert(numbers_in<slot_statistics> == std::size(slot_fields) + numbers_in<failure_counts>);
+static_assert(numbers_in<class_statistics> == numbers_in<slot_statistics> + 2);
+static_assert(numbers_in<pool_statistics> == numbers_in<slot_statistics> + std::size(pool_fields));
+static_assert(numbers_in<object_statistics> == std::size(object_fields));
+static_assert(numbers_in<request_statistics> == std::size(request_fields));
 
 }  // namespace fastalloc::detail

@@ -5,6 +5,7 @@
 #include <fastalloc/latency_histogram.hpp>
 #include <fastalloc/statistics.hpp>
 
+#include <cassert>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -85,11 +86,12 @@ template <class Source>
 concept reportable = detail::reportable_resource<Source> ||
     detail::reportable_object_pool<Source> || detail::has_statistics<Source, request_statistics>;
 
-/// One part of a report: a name, and what the statistics of a pool, resource or adaptor said when
-/// this was made. Only its classes are visited when the report is written, or several times then;
-/// so they may be ahead of the rest while other threads use the resource.
+/// One part of a report: a name, and what the statistics of a resource, typed pool or adaptor said
+/// when this was made. Its classes are an exception: they are visited while the report is written,
+/// for Prometheus once for each of their metrics, and so may be ahead of the rest while other
+/// threads use the resource.
 ///
-/// It neither owns anything nor allocates. A format of your own can be made of what it says.
+/// It neither owns anything nor allocates. What it says is also what a format of your own is made of.
 class FASTALLOC_EXPORT report_source {
 public:
     /// Effects: takes what `source` says.
@@ -117,13 +119,13 @@ public:
     /// Effects: adds how fragmented the pool is: the share of slots that are free in slabs that hold
     /// at least one live slot. Preconditions: 0 <= `share` <= 1. Returns: this.
     report_source& fragmentation(double share) noexcept {
+        assert(share >= 0 && share <= 1);
         fragmentation_ = share;
         return *this;
     }
 
-    /// Effects: leaves out what the resource of a typed pool says. That is for pools that share a
-    /// resource, which can be a source of its own, and else would be summed up with each.
-    /// Returns: this.
+    /// Effects: leaves out what the resource of a typed pool says. So pools that share a resource do
+    /// not report it once each; it can be a source of its own. Returns: this.
     report_source& without_resource() noexcept {
         resource_.reset();
         latency_.reset();

@@ -78,7 +78,7 @@ inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
 /// Effects: writes `text` with its characters replaced.
 void write_replaced(report_writer& out, std::string_view text, replacement replaced);
 
-/// Effects: `write(writer, sources)` to a stream or a buffer. Returns: the characters of the report.
+/// Effects: `write(writer, sources)`, to a stream or a buffer. Returns: how many characters.
 template <class Destination, class Sources, class Write>
 std::size_t write_report(Destination&& to, const Sources& sources, Write write) {
     report_writer out(to);

@@ -29,8 +29,8 @@ QUERIES = {
     'fastalloc_pool_fragmentation_ratio': "0.125",
     'fastalloc_object_made_total{pool="users"}': "201",
     'fastalloc_request_largest_bytes{pool="all"}': "1025",
-    'fastalloc_latency_seconds{operation="allocate", quantile="0.99", pool="orders"}': "0.000001023",
-    'fastalloc_latency_seconds{operation="allocate", quantile="0.99", pool="idle"}': "NaN",
+    'fastalloc_latency_seconds{operation="allocate",quantile="0.99",pool="orders"}': "0.000001023",
+    'fastalloc_latency_seconds{operation="allocate",quantile="0.99",pool="idle"}': "NaN",
     'fastalloc_latency_seconds_count{operation="allocate", pool="orders"}': "1000",
     'round(fastalloc_pool_slots_in_use{pool="orders"} / fastalloc_pool_slots, 0.001)': "0.994",
 }

@@ -9,9 +9,8 @@
 /// The functions of one format differ only in where they write, and in whether they are given one
 /// source by name or several.
 ///
-/// To a stream. Effects: writes the report to `out` as unformatted output, by which the state of the
-/// stream is neither used nor changed, and locales neither. Throws: what the stream and the sources
-/// throw.
+/// To a stream. Effects: writes the report to `out`, unformatted: its state is neither used nor
+/// changed, nor is any locale. Throws: what the stream and the sources throw.
 ///
 /// To a buffer. Effects: writes as much of the report to `buffer` as fits, and no null character.
 /// Returns: how many characters the whole report has. Throws: what the sources throw.

@@ -76,8 +76,8 @@ concept has_type_name = requires {
 /// What can be reported, by what its `statistics()` returns:
 /// * a resource: `pool_statistics`. It also has `for_each_class(f)`, which calls `f` with a
 ///   `const class_statistics&` for each class.
-/// * a typed pool: `object_statistics`. It also has `resource()`. Where that is a resource as above,
-///   it is reported along with the objects.
+/// * a typed pool: `object_statistics`. It also has `resource()`. Where that is as above, it is
+///   reported along with the objects.
 /// * an adaptor: `request_statistics`.
 ///
 /// Where a resource or an adaptor has `latency()`, which returns `latency_statistics`, and a
@@ -91,7 +91,7 @@ concept reportable = detail::reportable_resource<Source> ||
 /// for Prometheus once for each of their metrics, and so may be ahead of the rest while other
 /// threads use the resource.
 ///
-/// It neither owns anything nor allocates. What it says is also what a format of your own is made of.
+/// It neither owns anything nor allocates. A format of your own can be made from what it says.
 class FASTALLOC_EXPORT report_source {
 public:
     /// Effects: takes what `source` says.
@@ -116,16 +116,16 @@ public:
         }
     }
 
-    /// Effects: adds how fragmented the pool is: the share of slots that are free in slabs that hold
-    /// at least one live slot. Preconditions: 0 <= `share` <= 1. Returns: this.
+    /// Effects: adds how fragmented the pool is: the share of slots that are free in slabs that
+    /// hold at least one live slot. Preconditions: 0 <= `share` <= 1. Returns: this.
     report_source& fragmentation(double share) noexcept {
         assert(share >= 0 && share <= 1);
         fragmentation_ = share;
         return *this;
     }
 
-    /// Effects: leaves out what the resource of a typed pool says. So pools that share a resource do
-    /// not report it once each; it can be a source of its own. Returns: this.
+    /// Effects: leaves out what the resource of a typed pool says. So pools that share a resource
+    /// do not report it once each; it can be a source of its own. Returns: this.
     report_source& without_resource() noexcept {
         resource_.reset();
         latency_.reset();
@@ -192,8 +192,8 @@ private:
     void (*visit_classes_)(const void* visited, class_visitor visit, void* context) = nullptr;
 };
 
-/// What a report is of: one `report_source`, a list of them in braces, or a range that converts to a
-/// span. For function parameters; it refers to what it was made from.
+/// What a report is of: one `report_source`, a list of them in braces, or a range that converts to
+/// a span. For function parameters; it refers to what it was made from.
 class report_sources {
 public:
     report_sources(const report_source& source) noexcept : all_(&source, 1) {}

@@ -23,21 +23,16 @@ constexpr auto pair = [](benchmark::State& state, auto& contender) {
     count_operations(state, 1);
 };
 
-/// A resource, and an adaptor that counts in front of it.
 template <class Resource>
-class behind_adaptor final : public std::pmr::memory_resource {
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        return front_.allocate(bytes, alignment);
-    }
-    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-        front_.deallocate(p, bytes, alignment);
-    }
-    bool do_is_equal(const memory_resource& other) const noexcept override {
-        return this == &other;
-    }
+struct behind {
+    Resource resource;
+};
 
-    Resource resource_;
-    fastalloc::statistics_resource front_{&resource_};
+/// An adaptor that counts, with the resource behind it.
+template <class Resource>
+class with_adaptor : behind<Resource>, public fastalloc::statistics_resource {
+public:
+    with_adaptor() : statistics_resource(&this->resource) {}
 };
 
 template <template <class> class Resource>
@@ -47,7 +42,7 @@ void add_row_of(const std::string& row) {
             contender_list<through_pointer<"none", Resource<no_statistics>>,
                            through_pointer<"counting", Resource<counting_statistics>>,
                            through_pointer<"timing", Resource<timing_statistics>>,
-                           through_pointer<"adaptor", behind_adaptor<Resource<no_statistics>>>>());
+                           through_pointer<"adaptor", with_adaptor<Resource<no_statistics>>>>());
 }
 
 template <class Collector>

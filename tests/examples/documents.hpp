@@ -79,7 +79,7 @@ inline std::vector<document> read_all(const std::vector<fs::path>& paths) {
             documents.push_back({path.string(), std::move(text)});
         }
     }
-    std::printf("%zu text files of %.1f MiB, %zu binary files skipped\n", documents.size(),
-                static_cast<double>(bytes) / (1 << 20), binary);
+    std::fprintf(stderr, "%zu text files of %.1f MiB, %zu binary files skipped\n", documents.size(),
+                 static_cast<double>(bytes) / (1 << 20), binary);
     return documents;
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
+#include <string_view>
 
 namespace fastalloc {
 
@@ -19,6 +20,9 @@ namespace fastalloc {
 /// Thread safety: as upstream's; counting adds none and waits for nobody. Equality: identity.
 class FASTALLOC_EXPORT statistics_resource : public detail::resource_adaptor {
 public:
+    /// What reports call it.
+    static constexpr std::string_view type_name = "statistics_resource";
+
     /// Preconditions: `upstream` is not null and outlives this.
     explicit statistics_resource(
         std::pmr::memory_resource* upstream = std::pmr::get_default_resource()) noexcept

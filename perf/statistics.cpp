@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/// What it costs to know what a pool does: one block of 64 bytes at a time, as `pair_64` has it, with each
-/// collector, and with none but an adaptor that counts in front. An operation is one allocation and one
-/// deallocation.
+/// What it costs to know what a pool does: one block of 64 bytes at a time, as `pair_64` has it,
+/// with each collector, and with none but an adaptor that counts in front. An operation is one
+/// allocation and one deallocation.
 
 #include "rows.hpp"
 

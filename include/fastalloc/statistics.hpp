@@ -42,8 +42,8 @@ struct slot_statistics {
     std::uint64_t growth_count = 0;  ///< growth steps that followed the first slots
     failure_counts failures;
     std::size_t current = 0;  ///< slots that are with users now, whenever they were allocated
-    /// The most that were: exact for a class that one thread uses. Where threads share a class, and in
-    /// a sum of several classes or threads, never less than that.
+    /// The most that were: exact for a class that one thread uses. Where threads share a class, and
+    /// in a sum of several classes or threads, never less than that.
     std::size_t peak = 0;
     std::size_t capacity = 0;  ///< slots that there are now
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// The ways into each resource, as functions whose code can be looked at. Those with numbers in them are
-// the hot path for one size; the others have to find the class first.
+// The ways into each resource, as functions whose code can be looked at. Those with numbers in them
+// are the hot path for one size; the others have to find the class first.
 
 #include <fastalloc/fastalloc.hpp>
 

@@ -22,8 +22,8 @@ struct pool_report {
         return name == "text" || name == "json" || name == "prometheus";
     }
 
-    /// Effects: writes the statistics of `source`, a resource or a typed pool, to standard output, and
-    /// draws what is where in `resource`. Returns: whether both could be written.
+    /// Effects: writes the statistics of `source`, a resource or a typed pool, to standard output,
+    /// and draws what is where in `resource`. Returns: whether both could be written.
     template <class Source, class Resource>
     bool write(std::string_view name, const Source& source, Resource& resource) const {
         const auto drawn = fastalloc::occupancy::of(resource);

@@ -55,8 +55,9 @@ private:
     slot_counts<Word> counts_;
 };
 
-/// The same for threads, most of which do not disturb each other: the sum of counters, of which each may
-/// be negative, for an object may go in another thread than it came in. Exact while nobody counts.
+/// The same for threads, most of which do not disturb each other: the sum of counters, of which
+/// each may be negative, for an object may go in another thread than it came in. Exact while nobody
+/// counts.
 template <class Counter>
 class striped {
 public:

@@ -226,9 +226,9 @@ public:
     /// Whether no slot is available: the pool grows for the next object, or is exhausted.
     bool full() const noexcept { return available() == 0; }
 
-    /// Returns: what happened to objects, where the resource counts what happens to slots. Objects that
-    /// are kept: of the calling thread, and of those that ended, where each has its own. Complexity and
-    /// thread safety: that of `resource().statistics()`.
+    /// Returns: what happened to objects, where the resource counts what happens to slots. Objects
+    /// that are kept: of the calling thread, and of those that ended, where each has its own.
+    /// Complexity and thread safety: that of `resource().statistics()`.
     object_statistics statistics() const noexcept requires(Resource::collector_type::counts) {
         object_statistics s;
         handed_out_.add_to(s);
@@ -240,8 +240,8 @@ public:
         return s;
     }
 
-    /// Effects: counters begin at 0; a peak is what is alive now. Also those of the resource, if the
-    /// pool owns it.
+    /// Effects: counters begin at 0; a peak is what is alive now. Also those of the resource, if
+    /// the pool owns it.
     void reset_statistics() noexcept requires(Resource::collector_type::counts) {
         handed_out_.reset();
         if (own_) own_->reset_statistics();

@@ -98,8 +98,8 @@ private:
 /// `write_picture_svg` draw it.
 class FASTALLOC_EXPORT occupancy {
 public:
-    /// Returns: the occupancy of a resource, or of anything that has its `visit_slots`; slabs are in the
-    /// order of slot sizes, then of addresses, whichever thread or class they belong to.
+    /// Returns: the occupancy of a resource, or of anything that has its `visit_slots`; slabs are
+    /// in the order of slot sizes, then of addresses, whichever thread or class they belong to.
     /// Throws: `std::bad_alloc`; it allocates by `operator new`. What `visit_slots` throws.
     /// Complexity: linear in the number of slots. Thread safety: that of `visit_slots`.
     template <class Resource>

@@ -24,8 +24,8 @@ enum class threads {
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
 /// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none;
-/// - `classes()`: its classes, and where it counts `statistics_of(i)`, of the class of that number, and
-///   `reset_slot_counts()`, of all.
+/// - `classes()`: its classes; and where it counts, `statistics_of(i)`, of the class of that number,
+///   and `reset_slot_counts()`, of all.
 ///
 /// `Collector` says what is counted: see collector.hpp.
 ///
@@ -98,9 +98,9 @@ public:
 
     // What a collector adds. `release()` begins it anew.
 
-    /// Returns: what happened to the slots of all classes, and to requests that fit none. Complexity:
-    /// linear in the number of classes, and of threads that used them. Thread safety: that of
-    /// `capacity()`.
+    /// Returns: what happened to the slots of all classes, and to requests that fit none.
+    /// Complexity: linear in the number of classes, and of threads that used them. Thread safety:
+    /// that of `capacity()`.
     pool_statistics statistics() const noexcept requires(Collector::counts) {
         pool_statistics total;
         self().add_larger_to(total);
@@ -120,15 +120,16 @@ public:
         }
     }
 
-    /// Effects: counters begin at 0; a peak is what is in use now. What other threads do meanwhile may
-    /// count or not. Thread safety: that of `capacity()`.
+    /// Effects: counters begin at 0; a peak is what is in use now. What other threads do meanwhile
+    /// may count or not. Thread safety: that of `capacity()`.
     void reset_statistics() noexcept requires(Collector::counts) {
         self().reset_slot_counts();
         larger_counts_.reset();
         collector_.reset();
     }
 
-    /// Returns: how long each call of `allocate`, `try_allocate` and `deallocate` took, in nanoseconds.
+    /// Returns: how long each call of `allocate`, `try_allocate` and `deallocate` took, in
+    /// nanoseconds.
     /// Thread safety: full.
     latency_statistics latency() const noexcept requires requires(const Collector& c) {
         c.latency();

@@ -129,8 +129,8 @@ public:
 
     /// Effects: calls `f(visited_slot)` for each slot, thread by thread, class by class, in address
     /// order. Preconditions: no other thread is inside; `f` does not use this resource. Throws:
-    /// `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots, with the logarithm
-    /// of those in magazines.
+    /// `std::bad_alloc`; what `f` throws. Complexity: linear in the number of slots, with the
+    /// logarithm of those in magazines.
     template <class F>
     void visit_slots(F f) {
         // Of all first, for the magazine of one thread may have slots of another that ended.

@@ -13,8 +13,8 @@
 
 namespace fastalloc::detail {
 
-/// What a pool fills its magazine from and empties it into. `place` is the magazine's, `counts` what the
-/// pool counts with.
+/// What a pool fills its magazine from and empties it into. `place` is the magazine's, `counts`
+/// what the pool counts with.
 template <class R>
 concept magazine_reserve = requires(R& r, void** out, void* const* in, void** memory,
                                     std::size_t n) {
@@ -156,8 +156,8 @@ public:
         magazine_.use(reserve->first_magazine(), reserve->first_magazine_slots());
     }
 
-    /// Effects: forgets the slots in the magazine, and what was counted. Preconditions: the reserve is
-    /// about to as well.
+    /// Effects: forgets the slots in the magazine, and what was counted. Preconditions: the reserve
+    /// is about to as well.
     void clear() noexcept {
         magazine_.top = magazine_.low;
         counts_ = {};

@@ -424,11 +424,13 @@ def count_of_kept(kept):
 
 
 def count_of_handed_out(counter):
-    count = member(counter, "count_")
-    if count is not None:
-        return int(count)
-    stripes = [number(stripe["count"]) for stripe in elements(counter["stripes_"])]
-    return sum(stripes) % 2**64
+    stripes = member(counter, "stripes_")
+    if stripes is not None:
+        return sum(count_of_handed_out(s["counter"]) for s in elements(stripes)) % 2**64
+    counts = member(counter, "counts_")
+    if counts is not None:
+        return (number(counts["allocations_"]) - number(counts["deallocations_"])) % 2**64
+    return number(counter["count_"])
 
 
 def show_object_pool(pool):

@@ -181,6 +181,14 @@ int main() {
         slots_of(8, 4), initialization<particle>::eager([] { return particle(); }));
     const auto fresh = eager.make();
 
+    using counting =
+        fastalloc::basic_lock_free_pool_resource<std::atomic, fastalloc::counting_statistics>;
+    counting counted(slots_of(32, 256));
+    take(counted, 32, 3);
+    fastalloc::object_pool<particle, counting> counted_objects(counted);
+    const auto counted_object = counted_objects.make();
+    (void)counted_objects.make();
+
     bad_memory<fastalloc::fixed_pool_resource> bad_fixed;
     bad_memory<fastalloc::growing_pool_resource> bad_growing;
     bad_memory<fastalloc::thread_local_pool_resource> bad_thread_local;
@@ -203,6 +211,7 @@ int main() {
     tell("synchronized", synchronized);
     tell("lock_free", lock_free);
     tell("many_threads", many_threads);
+    tell("counted", counted);
     std::fflush(stdout);
     stop_here();
 }

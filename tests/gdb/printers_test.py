@@ -18,7 +18,8 @@ SKIPPED = 77
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "LC_ALL": "C", "DEBUGINFOD_URLS": ""}
 MARK, END = "@@ ", "@@"
 
-RESOURCES = ["fixed", "growing", "drop_in", "unused", "synchronized", "lock_free", "many_threads"]
+RESOURCES = ["fixed", "growing", "drop_in", "unused", "synchronized", "lock_free", "many_threads",
+             "counted"]
 
 # What is shown has to match, from the beginning.
 EXPECTED = {
@@ -57,6 +58,9 @@ EXPECTED = {
     "many_threads": r"fastalloc::basic_synchronized_pool_resource<.*>: .* in use 40 slots; "
                     r"rows of 40 threads; ",
 
+    "counted": r"fastalloc::basic_lock_free_pool_resource<std::atomic, fastalloc::counting_statistics>"
+               r": capacity 256, .* in use 4 slots; rows of 1 thread; ",
+
     "owned": r"fastalloc::owned_handle<.*>: object {owned.object_}, pool {&pool} = "
              r"{object = {x = 1, y = 2}}$",
     "owned_empty": r"fastalloc::owned_handle<.*>: empty$",
@@ -89,6 +93,8 @@ EXPECTED = {
                  r"owns its resource = ",
     "drawing": r"fastalloc::object_pool<.*>: 1 object in use, 1 kept, deferred, "
                r"draws on a resource of others = {resource = fastalloc::basic_lock_free_pool",
+    "counted_objects": r"fastalloc::object_pool<.*>: 1 object in use, 0 kept, lazy, "
+                       r"draws on a resource of others = ",
     "eager": r"fastalloc::object_pool<.*>: 1 object in use, 3 kept, eager, owns its resource = ",
 
     # A reference is shown as what it refers to.

@@ -21,6 +21,7 @@ ALLOWED |= {layer: {*STACK, *VALUES, "fwd.hpp"} for layer in ABOVE_THE_STACK}
 ALLOWED["upstream"] = {"detail", "config.hpp", "error.hpp"}
 ALLOWED["fwd.hpp"] = {"detail", "index"}
 ALLOWED |= {value: {"detail", "index/index_strategy.hpp"} for value in VALUES}
+ALLOWED["collector.hpp"] |= {"latency_histogram.hpp", "statistics.hpp"}
 ALLOWED |= {layer: {"detail", *VALUES, "fwd.hpp"} for layer in ("adaptor", "report")}
 ALLOWED["fastalloc.hpp"] = ALLOWED.keys() - {"boost"}
 ALLOWED["tools"] = {*ALLOWED}  # programs in src/tools

@@ -54,6 +54,13 @@ TEST_CASE("quantiles are the operations that many did not exceed") {
     CHECK(h.max() < 1'125);
 }
 
+TEST_CASE("there may be more operations than a double tells apart") {
+    latency_histogram h;
+    h.record(5, std::numeric_limits<std::uint64_t>::max());
+    CHECK(h.quantile(1) == 5);
+    CHECK(h.quantile(0.999) == 5);
+}
+
 TEST_CASE("histograms add up") {
     latency_histogram a;
     latency_histogram b;

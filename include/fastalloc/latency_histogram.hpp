@@ -39,7 +39,10 @@ public:
         const std::uint64_t total = count();
         if (total == 0) return 0;
         const double exact = std::ceil(q * static_cast<double>(total));
-        const auto wanted = std::clamp(static_cast<std::uint64_t>(exact), std::uint64_t{1}, total);
+        const std::uint64_t wanted = exact < 1 ? 1
+                                     : exact < static_cast<double>(total)
+                                         ? static_cast<std::uint64_t>(exact)
+                                         : total;
         std::uint64_t seen = 0;
         std::size_t b = 0;
         while ((seen += counts_[b]) < wanted) ++b;

@@ -10,7 +10,7 @@ namespace fastalloc {
 enum class allocation_failure : unsigned char {
     exhausted,  ///< no slot was left, and the class does not grow
     at_cap,     ///< no slot was left, and the class had grown to its `max_capacity`
-    upstream,   ///< upstream threw, or a custom growth function
+    upstream,   ///< upstream threw, or a custom growth function; or there are too many threads
     no_class,   ///< it fits no class, and such requests are refused
 };
 
@@ -70,7 +70,8 @@ struct class_statistics : slot_statistics {
     bool operator==(const class_statistics&) const = default;
 };
 
-/// A resource: the sum over its classes, and requests that fit none.
+/// A resource: the sum over its classes, and requests that fit none. Upstream may also fail before
+/// anything of a class is there, so its failures here are no fewer than theirs.
 struct pool_statistics : slot_statistics {
     std::size_t current_bytes = 0;   ///< of the slots that are with users
     std::size_t capacity_bytes = 0;  ///< of all slots
@@ -116,7 +117,7 @@ struct request_statistics {
     std::size_t peak = 0;           ///< the most that were
     std::size_t current_bytes = 0;  ///< as requested, without what the resource adds
     std::size_t peak_bytes = 0;     ///< the most that were
-    std::size_t largest_bytes = 0;  ///< the largest request
+    std::size_t largest_bytes = 0;  ///< the largest block
     std::uint64_t total_bytes = 0;  ///< of all allocations
 
     bool operator==(const request_statistics&) const = default;

@@ -151,7 +151,7 @@ void write_fragmentation(report_writer& out, report_sources sources) {
     const auto each = each_that(sources, &report_source::fragmentation);
     if (!is_any(each)) return;
     family f(out, "fastalloc_pool_", "fragmentation_ratio", "gauge",
-             "Share of slots that are free in slabs that hold at least one live slot.");
+             "Share of the memory in slabs that hold a live slot that is not live.");
     each([&](double share, const report_source& source) {
         f.sample("", number_text(share), source);
     });

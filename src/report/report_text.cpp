@@ -129,7 +129,7 @@ void write_resource(table& t, const report_source& source) {
     if (source.fragmentation()) {
         t.row("fragmentation");
         t.cell(percent(*source.fragmentation()));
-        t.note("", "of slots are free in slabs that hold at least one live slot");
+        t.note("", "of the memory in slabs that hold a live slot is not live");
         t.end_row();
     }
 }

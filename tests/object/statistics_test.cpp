@@ -4,6 +4,7 @@
 
 #include <fastalloc/fastalloc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <thread>
@@ -114,12 +115,29 @@ TEMPLATE_TEST_CASE("an object that was not made is not counted", "",
     CHECK(pool.resource().statistics().failures.exhausted == 2);
 }
 
+TEMPLATE_TEST_CASE("a peak is no less than it was, whoever resets the resource", "",
+                   FASTALLOC_TEST_COUNTING_RESOURCES) {
+    TestType resource(pool_config::builder().slot_size(sizeof(counted)).capacity(10'000).build());
+    pool_of<TestType> pool(resource);
+    pool.make_batch(500).clear();
+    resource.trim();
+    resource.reset_statistics();
+    CHECK(pool.statistics().peak >= 500);
+    pool.reset_statistics();
+    CHECK(pool.statistics().peak < 500);
+}
+
 TEMPLATE_TEST_CASE("objects of several threads add up", "",
                    (basic_synchronized_pool_resource<bitmap_index, counting_statistics>),
                    (basic_lock_free_pool_resource<std::atomic, counting_statistics>)) {
     pool_of<TestType> pool(some());
     constexpr std::size_t threads = 4;
     constexpr std::size_t rounds = 1'000;
+    std::atomic<bool> done{false};
+    std::size_t most_seen = 0;
+    std::thread observer([&] {
+        while (!done.load()) most_seen = std::max(most_seen, pool.statistics().alive);
+    });
     std::vector<std::vector<owned_handle<counted>>> left(threads);
     in_threads(threads, [&](std::size_t i) {
         for (std::size_t round = 0; round != rounds; ++round) {
@@ -127,6 +145,9 @@ TEMPLATE_TEST_CASE("objects of several threads add up", "",
             left[i].push_back(pool.make());
         }
     });
+    done = true;
+    observer.join();
+    CHECK(most_seen <= threads * (rounds + 1));
     object_statistics s = pool.statistics();
     CHECK(s.made == 2 * threads * rounds);
     CHECK(s.dropped == threads * rounds);

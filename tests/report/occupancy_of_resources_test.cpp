@@ -22,9 +22,9 @@ std::vector<pool_config> classes() {
 template <class Resource>
 std::vector<void*> use(Resource& resource) {
     std::vector<void*> blocks;
-    for (int i = 0; i != 1'000; ++i) {
+    for (std::size_t i = 0; i != 1'000; ++i) {
         const bool aligned = i % 3 == 0;
-        blocks.push_back(resource.allocate(aligned ? 64 : 40 - i % 2 * 20, aligned ? 64 : 8));
+        blocks.push_back(resource.allocate(aligned ? 64 : 20 + i % 2 * 20, aligned ? 64 : 8));
     }
     return blocks;
 }

@@ -58,7 +58,7 @@ TEST_CASE("text shows each number of a resource") {
     at cap                     50,012
     upstream                   50,013
     no class                   50,014
-  fragmentation               12.50 %  of slots are free in slabs that hold at least one live slot
+  fragmentation               12.50 %  of the memory in slabs that hold a live slot is not live
 
   nanoseconds  count  p50  p90    p99  p99.9     max
   allocate     1,000   15  127  1,023  8,191  65,535

@@ -6,6 +6,7 @@
 
 #include <fastalloc/fastalloc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -92,6 +93,15 @@ concept has_latency = requires(R& r) {
 static_assert(!has_statistics<growing_pool_resource> && !has_latency<growing_pool_resource>);
 static_assert(has_statistics<counting_growing> && !has_latency<counting_growing>);
 static_assert(has_latency<growing<timing_statistics>>);
+
+static_assert(!collector<int>);
+struct without_shared_counts : no_statistics {
+    using depot_counts = int;
+};
+static_assert(!collector<without_shared_counts>);
+
+// A pool that counts nothing has room for nothing.
+static_assert(sizeof(detail::pool<detail::slab_reserve<bitmap_index, detail::no_counts>>) == 32);
 
 }  // namespace
 
@@ -338,19 +348,28 @@ TEMPLATE_TEST_CASE("threads are counted apart and added up", "", counting_thread
     constexpr std::size_t threads = 4;
     constexpr std::size_t rounds = 3'000;
     std::atomic<bool> done{false};
+    std::size_t most_seen = 0;
+    std::size_t most_larger_seen = 0;
+    bool is_consistent = true;
     std::thread observer([&] {
         while (!done.load()) {
             const pool_statistics s = resource.statistics();
-            if (s.current > s.capacity) FAIL("more slots than there are");
+            most_seen = std::max(most_seen, s.current);
+            most_larger_seen = std::max(most_larger_seen, s.larger_current);
+            is_consistent = is_consistent && s.peak >= s.current && s.hit_rate() >= 0;
         }
     });
     in_threads(threads, [&](std::size_t) {
         for (std::size_t round = 0; round != rounds; ++round) {
             deallocate_all(resource, allocate_some(resource, 10, 24), 24);
+            deallocate_all(resource, allocate_some(resource, 1, 10'000), 10'000);
         }
     });
     done = true;
     observer.join();
+    CHECK(most_seen <= threads * 10);
+    CHECK(most_larger_seen <= threads);
+    CHECK(is_consistent);
     const pool_statistics s = resource.statistics();
     CHECK(s.allocations == threads * rounds * 10);
     CHECK(s.deallocations == threads * rounds * 10);
@@ -373,6 +392,26 @@ TEMPLATE_TEST_CASE("a peak is bounded when one thread frees what another allocat
     CHECK(s.peak >= 50);
     CHECK(s.peak <= resource.capacity());
     CHECK(s.peak < 200 * 50 / 4);
+}
+
+TEST_CASE("a peak is bounded when a thread gives back what many left that ended") {
+    counting_thread_local resource(std::pmr::new_delete_resource());
+    void* const mine = resource.allocate(24, 8);
+    for (int round = 0; round != 50; ++round) {
+        std::vector<void*> blocks;
+        std::thread([&] { blocks = allocate_some(resource, 1'000, 24); }).join();
+        deallocate_all(resource, blocks, 24);
+        resource.trim();
+    }
+    pool_statistics s = resource.statistics();
+    CHECK(s.current == 1);
+    CHECK(s.peak >= 1'001);
+    CHECK(s.peak < 10'000);
+    resource.reset_statistics();
+    s = resource.statistics();
+    CHECK(s.peak < 2'000);
+    CHECK(s.allocations == 0);
+    resource.deallocate(mine, 24, 8);
 }
 
 TEST_CASE("what a thread left is counted once when others give it back") {
@@ -421,6 +460,23 @@ TEMPLATE_TEST_CASE("the time of each operation is measured", "", fixed<timing_st
     CHECK(resource.latency().deallocate.count() == 9);
     resource.release();
     CHECK(resource.latency().deallocate.count() == 0);
+}
+
+TEST_CASE("latency can be read while another thread begins anew") {
+    synchronized<timing_statistics> resource(std::pmr::new_delete_resource());
+    std::atomic<bool> done{false};
+    std::thread resetting([&] {
+        while (!done.load()) resource.reset_statistics();
+    });
+    std::thread working([&] {
+        for (int i = 0; i != 20'000; ++i) resource.deallocate(resource.allocate(24, 8), 24, 8);
+        done = true;
+    });
+    std::uint64_t most = 0;
+    while (!done.load()) most = std::max(most, resource.latency().allocate.count());
+    resetting.join();
+    working.join();
+    CHECK(most <= 20'000);
 }
 
 TEST_CASE("a slow upstream shows in the time of the allocation that asked it") {

@@ -198,6 +198,38 @@ TEST_CASE("trim gives back what threads that ended do not use") {
     resource.deallocate_batch(left, 64, 8);
 }
 
+TEST_CASE("blocks of a thread that ended go back by one that never had any of their class") {
+    shared_upstream upstream;
+    thread_local_pool_resource resource(&upstream);
+    blocks left;
+    void* larger = nullptr;
+    in_a_thread([&] {
+        left = allocate_blocks(resource, 1'000);
+        larger = resource.allocate(100'000, 8);
+    });
+    SECTION("by a thread that uses another class") {
+        in_a_thread([&] {
+            resource.deallocate(resource.allocate(400, 8), 400, 8);
+            resource.deallocate_batch(left, 64, 8);
+            resource.deallocate(larger, 100'000, 8);
+        });
+    }
+    SECTION("by a thread that upstream refused everything") {
+        in_a_thread([&] {
+            for (std::size_t grants = 0; grants != 2; ++grants) {
+                upstream.fail_after(grants);
+                CHECK(resource.try_allocate(64, 8) == nullptr);
+            }
+            resource.deallocate_batch(left, 64, 8);
+            resource.deallocate(larger, 100'000, 8);
+            upstream.never_fail();
+        });
+    }
+    CHECK(resource.in_use_by_all() == 0);
+    resource.release();
+    CHECK(upstream.bytes_out() == 0);
+}
+
 TEST_CASE("a block given back in the wrong thread is found") {
     thread_local_pool_resource resource;
     const blocks mine = allocate_blocks(resource, 1);

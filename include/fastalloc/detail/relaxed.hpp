@@ -5,7 +5,8 @@
 
 namespace fastalloc::detail {
 
-/// A word that one thread writes and any thread may read, without order: a plain load or store.
+/// A word that one thread at a time writes and any thread may read, without order: a plain load or
+/// store.
 template <class T>
 class relaxed {
 public:
@@ -63,6 +64,27 @@ public:
                !value_.compare_exchange_weak(old, value, std::memory_order_relaxed)) {
         }
     }
+
+private:
+    std::atomic<T> value_;
+};
+
+/// A word that says what was so: who reads it sees what its writer had seen.
+template <class T>
+class published {
+public:
+    constexpr published(T value = T{}) noexcept : value_(value) {}
+
+    published(const published& other) noexcept : value_(static_cast<T>(other)) {}
+
+    published& operator=(const published& other) noexcept { return *this = static_cast<T>(other); }
+
+    published& operator=(T value) noexcept {
+        value_.store(value, std::memory_order_release);
+        return *this;
+    }
+
+    operator T() const noexcept { return value_.load(std::memory_order_acquire); }
 
 private:
     std::atomic<T> value_;

@@ -8,6 +8,7 @@
 #include <fastalloc/resource/pool_resource_interface.hpp>
 #include <fastalloc/statistics.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +73,9 @@ public:
 
     void add_to(object_statistics& sum) const noexcept {
         for (const stripe& s : stripes_) s.counter.add_to(sum);
+        // It may be a little below 0 while threads count.
+        if (static_cast<std::int64_t>(sum.alive) < 0) sum.alive = 0;
+        sum.peak = std::max(sum.peak, sum.alive);
     }
 
     void reset() noexcept {
@@ -88,6 +92,20 @@ private:
     }
 
     std::array<stripe, 16> stripes_;
+};
+
+/// Which of a resource's periods of counting something is of; nothing, if it does not count.
+template <bool Counts>
+class counting_period : public published<std::uint64_t> {
+public:
+    using published<std::uint64_t>::published;
+    using published<std::uint64_t>::operator=;
+};
+
+template <>
+class counting_period<false> {
+public:
+    explicit counting_period(std::uint64_t) noexcept {}
 };
 
 template <threads UsedBy, bool Counts>

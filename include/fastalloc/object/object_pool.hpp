@@ -3,6 +3,7 @@
 
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/made_once.hpp>
+#include <fastalloc/detail/relaxed.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/fwd.hpp>  // has the five aliases, `fixed_pool` and so on
 #include <fastalloc/object/atomic_object_stack.hpp>
@@ -26,6 +27,7 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <memory_resource>
@@ -227,15 +229,20 @@ public:
     bool full() const noexcept { return available() == 0; }
 
     /// Returns: what happened to objects, where the resource counts what happens to slots. Objects
-    /// that are kept: of the calling thread, and of those that ended, where each has its own.
+    /// that are kept: of the calling thread, where each has its own. (A pool that defers asks its
+    /// resource before it drains: that counts as a failure of the resource, though an object is
+    /// made.)
     /// Complexity and thread safety: that of `resource().statistics()`.
     object_statistics statistics() const noexcept requires(Resource::collector_type::counts) {
         object_statistics s;
         handed_out_.add_to(s);
         s.kept = kept_.size();
         if constexpr (used_by != detail::threads::one) {
-            // Where one thread makes what another drops, stripes go apart. Slots are known better.
-            s.peak = std::min(s.peak, resource_->statistics().peak);
+            // Where one thread makes what another drops, stripes go apart. Slots are known better,
+            // if they were counted for as long.
+            if (resource_->statistics_period() == period_) {
+                s.peak = std::max(std::min(s.peak, resource_->statistics().peak), s.alive);
+            }
         }
         return s;
     }
@@ -243,8 +250,9 @@ public:
     /// Effects: counters begin at 0; a peak is what is alive now. Also those of the resource, if
     /// the pool owns it.
     void reset_statistics() noexcept requires(Resource::collector_type::counts) {
-        handed_out_.reset();
         if (own_) own_->reset_statistics();
+        period_ = resource_->statistics_period();
+        handed_out_.reset();
     }
 
 private:
@@ -445,6 +453,8 @@ private:
     const initialization<T> functions_;
     detail::kept_objects<used_by> kept_;
     counter handed_out_;  // where the resource is not its own, or counts
+    // Of the resource, when counting began.
+    [[no_unique_address]] detail::counting_period<counts> period_{resource_->statistics_period()};
     std::atomic<detail::ticket_source*> tickets_{nullptr};
     std::atomic<std::size_t> released_with_key_{0};
 };

@@ -116,8 +116,8 @@ public:
         }
     }
 
-    /// Effects: adds how fragmented the pool is: the share of slots that are free in slabs that
-    /// hold at least one live slot. Preconditions: 0 <= `share` <= 1. Returns: this.
+    /// Effects: adds how fragmented the pool is, as `occupancy_figures::fragmentation()` says.
+    /// Preconditions: 0 <= `share` <= 1. Returns: this.
     report_source& fragmentation(double share) noexcept {
         assert(share >= 0 && share <= 1);
         fragmentation_ = share;

@@ -130,6 +130,7 @@ protected:
         s.alignment = c.alignment;
         if (pool.is_open()) s.capacity = pool.reserve().slabs.capacity();
         pool.counts().add_to(s);
+        detail::settle(s, s.capacity);
         return s;
     }
 
@@ -150,24 +151,9 @@ private:
     virtual void list_classes_slow() {}
 
     /// Effects: adds at least one free slot to the pool, opening it if need be, by code that may
-    /// use this resource. Returns: false if the pool may not grow. Throws: what upstream or a
-    /// custom growth function throws; no effects then.
+    /// use this resource. Returns: false if the pool may not grow, and counts
+    /// why. Throws: what upstream or a custom growth function throws; no effects then.
     virtual bool grow_slow(pool_type& pool) = 0;
-
-    /// Returns: why a pool may not grow.
-    virtual allocation_failure why_full(const pool_type&) const noexcept {
-        return allocation_failure::exhausted;
-    }
-
-    /// Returns: storage for a request that fits no class. Throws: what upstream throws.
-    virtual void* allocate_larger_slow(std::size_t bytes, std::size_t alignment) {
-        return larger_.allocate(*upstream_, bytes, alignment);
-    }
-
-    virtual void deallocate_larger_slow(void* p, std::size_t bytes,
-                                        std::size_t alignment) noexcept {
-        larger_.deallocate(*upstream_, p, bytes, alignment);
-    }
 
     template <class Count>
     std::size_t sum(Count count) const noexcept {
@@ -186,25 +172,18 @@ private:
 template <class Index, bool MayBeDropIn, class Collector>
 void* basic_pool_resource<Index, MayBeDropIn, Collector>::obtain_slow(std::size_t bytes,
                                                                       std::size_t alignment) {
-    auto& larger = this->larger_counts();
-    if (classes().count() == 0) detail::counting_failure(larger, [&] { list_classes_slow(); });
+    if (classes().count() == 0) {
+        detail::counting_failure(this->larger_counts(), [&] { list_classes_slow(); });
+    }
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
-        if (larger_requests_ == fastalloc::larger_requests::refuse) {
-            larger.failed(allocation_failure::no_class);
-            return nullptr;
-        }
-        void* const block = detail::counting_failure(
-            larger, [&] { return allocate_larger_slow(bytes, alignment); });
-        larger.allocated();
-        return block;
+        return this->obtain_larger_slow(larger_requests_, larger_, *upstream_, bytes, alignment);
     }
     // Growing runs code that may use this resource, so each round looks again.
     while (pool->empty()) {
         if (pool->is_open() && pool->reserve().slabs.available() != 0) {
             pool->refill_slow();
         } else if (!detail::counting_failure(pool->counts(), [&] { return grow_slow(*pool); })) {
-            pool->counts().failed(why_full(*pool));
             return nullptr;
         }
     }
@@ -226,8 +205,7 @@ void basic_pool_resource<Index, MayBeDropIn, Collector>::give_back_slow(
     void* p, std::size_t bytes, std::size_t alignment) noexcept {
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
-        this->larger_counts().deallocated();
-        return deallocate_larger_slow(p, bytes, alignment);
+        return this->give_back_larger_slow(larger_, *upstream_, p, bytes, alignment);
     }
     if (pool->full()) pool->spill_slow();
     pool->put(p);

@@ -36,8 +36,9 @@ namespace fastalloc {
 /// returns its blocks to the depot one by one. When a thread ends, its row stays, for the next
 /// thread with its number; `trim()`, and a request that finds its class exhausted, empty such rows.
 ///
-/// Memory beside the slots: a row has 32 bytes a class, a pool in use 8 bytes for each of the slots
-/// that its magazine holds, at least 64 and at most 2,048 or 1 MiB of slots.
+/// Memory beside the slots, if nothing is counted: a row has 32 bytes a class, a pool in use 8
+/// bytes for each of the slots that its magazine holds, at least 64 and at most 2,048 or 1 MiB of
+/// slots.
 ///
 /// A class with a cap of n slots lets each thread keep n / 64 of them, so that threads may find it
 /// exhausted while others keep slots. Below 64 no thread keeps any.
@@ -243,18 +244,11 @@ template <class Sharing, class Collector>
 void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t bytes,
                                                                   std::size_t alignment) {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
-    auto& larger = this->larger_counts();
     if (index == detail::class_map::no_class) {
-        if (plan_.larger_requests() == fastalloc::larger_requests::refuse) {
-            larger.failed(allocation_failure::no_class);
-            return nullptr;
-        }
-        void* const block = detail::counting_failure(
-            larger, [&] { return larger_.allocate(*upstream_.resource(), bytes, alignment); });
-        larger.allocated();
-        return block;
+        return this->obtain_larger_slow(plan_.larger_requests(), larger_, *upstream_.resource(),
+                                        bytes, alignment);
     }
-    shelf& s = *detail::counting_failure(larger, [&] { return &shelf_slow(index); });
+    shelf& s = *detail::counting_failure(this->larger_counts(), [&] { return &shelf_slow(index); });
     auto& counts = s.depot.counts();
     leave_spares_slow(s);
     pool_type* const pool = pool_slow(s, index, true);
@@ -286,7 +280,9 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
             continue;
         }
         if (!looks_again && !collect_slow(index)) {
-            counts.failed(plan_.why_full(index, s.depot.capacity()));
+            if constexpr (Collector::counts) {
+                counts.failed(plan_.why_full(index, s.depot.capacity()));
+            }
             return nullptr;
         }
     }
@@ -307,9 +303,7 @@ void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
     void* p, std::size_t bytes, std::size_t alignment) noexcept {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
     if (index == detail::class_map::no_class) {
-        this->larger_counts().deallocated();
-        larger_.deallocate(*upstream_.resource(), p, bytes, alignment);
-        return;
+        return this->give_back_larger_slow(larger_, *upstream_.resource(), p, bytes, alignment);
     }
     // The shelf is there, for the slot came from it; the same thread may have got it from another.
     shelf& s = *shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire);
@@ -521,8 +515,8 @@ class_statistics basic_shared_pool_resource<Sharing, Collector>::statistics_of(
         [&](detail::thread_number, const row& r) { r.router.pools()[index].counts().add_to(s); });
     // A thread that frees what others allocated has counted more of the one than of the other.
     s.capacity = depot.capacity();
-    s.current = std::min(s.current, s.capacity);
     s.peak = std::min(s.peak, depot.counts().most_out());
+    detail::settle(s, s.capacity);
     return s;
 }
 

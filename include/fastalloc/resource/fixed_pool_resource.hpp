@@ -235,7 +235,10 @@ private:
         this->route_by({pools, {{listed, classes.size()}, 0}});
     }
 
-    bool grow_slow(pool_type&) final { return false; }
+    bool grow_slow(pool_type& pool) final {
+        pool.counts().failed(allocation_failure::exhausted);
+        return false;
+    }
 
     detail::upstream_block block_;  // empty where the buffer is the caller's
 };

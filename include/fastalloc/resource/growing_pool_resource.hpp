@@ -144,11 +144,6 @@ private:
     void list_classes_slow() final;
     bool grow_slow(pool_type& pool) final;
 
-    allocation_failure why_full(const pool_type& pool) const noexcept final {
-        const auto index = static_cast<std::size_t>(&pool - this->pools().data());
-        return plan_.why_full(index, pool.reserve().slabs.capacity());
-    }
-
     detail::class_plan plan_;
     detail::other_owners* others_;
     std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
@@ -181,7 +176,10 @@ bool basic_growing_pool_resource<Index, Collector>::grow_slow(pool_type& pool) {
         plan_.next_slab(index, capacity, detail::listed_slab<Index>::record_bytes);
     // A custom growth function may have used the pool: then the caller looks again.
     if (!pool.empty() || slabs.available() != 0 || slabs.capacity() != capacity) return true;
-    if (slots == 0) return false;
+    if (slots == 0) {
+        if constexpr (Collector::counts) pool.counts().failed(plan_.why_full(index, capacity));
+        return false;
+    }
     typename detail::slab_set<Index>::growth step(slabs, slots);
     {
         const auto guard = lock_books();

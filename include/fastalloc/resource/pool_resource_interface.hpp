@@ -2,9 +2,11 @@
 #pragma once
 
 #include <fastalloc/collector.hpp>
+#include <fastalloc/config.hpp>
 #include <fastalloc/error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory_resource>
 #include <span>
 
@@ -24,14 +26,15 @@ enum class threads {
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
 /// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none;
-/// - `classes()`: its classes; and where it counts, `statistics_of(i)`, of the class of that number,
+/// - `classes()`: its classes; and where it counts, `statistics_of(i)`, of the class of that
+/// number,
 ///   and `reset_slot_counts()`, of all.
 ///
 /// `Collector` says what is counted: see collector.hpp.
 ///
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
 /// static type reaches the same hot path without a virtual call.
-template <class Derived, class Collector>
+template <class Derived, collector Collector>
 class pool_resource_interface : public std::pmr::memory_resource {
 public:
     using collector_type = Collector;
@@ -100,7 +103,7 @@ public:
 
     /// Returns: what happened to the slots of all classes, and to requests that fit none.
     /// Complexity: linear in the number of classes, and of threads that used them. Thread safety:
-    /// that of `capacity()`.
+    /// full, where several threads may use the resource, but for `release()`; else none.
     pool_statistics statistics() const noexcept requires(Collector::counts) {
         pool_statistics total;
         self().add_larger_to(total);
@@ -120,13 +123,18 @@ public:
         }
     }
 
-    /// Effects: counters begin at 0; a peak is what is in use now. What other threads do meanwhile
-    /// may count or not. Thread safety: that of `capacity()`.
+    /// Effects: counters begin at 0; a peak is what is in use now, and where threads share a class,
+    /// what they keep. What other threads do meanwhile may count or not. Thread safety: as
+    /// `statistics()`.
     void reset_statistics() noexcept requires(Collector::counts) {
         self().reset_slot_counts();
         larger_counts_.reset();
         collector_.reset();
     }
+
+    /// Returns: a number that is another after each `reset_statistics()` and `release()`. Thread
+    /// safety: full.
+    std::uint64_t statistics_period() const noexcept { return larger_counts_.period(); }
 
     /// Returns: how long each call of `allocate`, `try_allocate` and `deallocate` took, in
     /// nanoseconds.
@@ -139,6 +147,29 @@ public:
 protected:
     pool_resource_interface() = default;
     ~pool_resource_interface() override = default;
+
+    /// Returns: storage for a request that fits no class; null if such requests are refused.
+    /// Throws: what upstream throws.
+    template <class LargerBlocks>
+    void* obtain_larger_slow(larger_requests policy, LargerBlocks& blocks,
+                             std::pmr::memory_resource& upstream, std::size_t bytes,
+                             std::size_t alignment) {
+        if (policy == larger_requests::refuse) {
+            larger_counts_.failed(allocation_failure::no_class);
+            return nullptr;
+        }
+        void* const p = counting_failure(
+            larger_counts_, [&] { return blocks.allocate(upstream, bytes, alignment); });
+        larger_counts_.allocated();
+        return p;
+    }
+
+    template <class LargerBlocks>
+    void give_back_larger_slow(LargerBlocks& blocks, std::pmr::memory_resource& upstream, void* p,
+                               std::size_t bytes, std::size_t alignment) noexcept {
+        larger_counts_.deallocated();
+        blocks.deallocate(upstream, p, bytes, alignment);
+    }
 
     /// What is counted of requests that no class has to do with.
     auto& larger_counts() noexcept { return larger_counts_; }

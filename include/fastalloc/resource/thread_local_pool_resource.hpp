@@ -36,6 +36,8 @@ namespace fastalloc {
 /// stay valid, and one thread that knows of the end may give them back. Its pools stay in the
 /// resource; the next thread that comes takes them over, once all their blocks are back.
 ///
+/// `statistics()`, `for_each_class(f)` and `reset_statistics()` are of all threads, and for any.
+///
 /// Upstream must be made for several threads. More than 65,535 threads at a time: those that come
 /// last are refused with `std::bad_alloc`.
 ///
@@ -167,11 +169,6 @@ public:
 private:
     friend detail::pool_resource_interface<basic_thread_local_pool_resource, Collector>;
 
-    enum class given_back_by {
-        user,
-        magazine,  // where it was counted
-    };
-
     // How long a request took is measured by this resource.
     using base_of_thread = basic_growing_pool_resource<Index, typename Collector::without_times>;
 
@@ -186,7 +183,6 @@ private:
         using base::add_cached_to;
         using base::at_once;
         using base::flush;
-        using base::give_back_slow;
         using base::larger_counts;
         using base::obtain_slow;
         using base::pool_by_search;
@@ -199,20 +195,23 @@ private:
             return this->slot_of(p);
         }
 
-        /// Effects: frees `slot`, if it is one of these. Returns: whether it is. Preconditions: no
-        /// thread has these pools.
-        bool take_back(void* slot, const detail::slot_geometry& geometry,
-                       given_back_by whom) noexcept {
+        /// Effects: if `slot` is one of these, `put(pool)` with its pool, which is to free and
+        /// count it.
+        /// Returns: whether it is. Preconditions: no thread has these pools.
+        template <class Put>
+        bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept {
             const std::lock_guard guard(books_lock_);
             if (!this->owns(slot)) return false;
             pool_type* const pool = pool_by_search(geometry.slot_size(), geometry.alignment());
             if (pool->full()) pool->spill_slow();
-            if (whom == given_back_by::user) {
-                pool->put(slot);
-            } else {
-                pool->ready_slots().put(slot);
-            }
+            put(*pool);
             return true;
+        }
+
+        /// Returns: the pool of a class that is open; null if it is not.
+        pool_type* open_pool_of(std::size_t index) const noexcept {
+            const std::span<pool_type> all = this->pools();
+            return index < all.size() && all[index].is_open() ? &all[index] : nullptr;
         }
 
         /// Effects: adds what happened in a class. Thread safety: full.
@@ -242,15 +241,6 @@ private:
     private:
         std::mutex* books_lock() noexcept override { return &books_lock_; }
 
-        void* allocate_larger_slow(std::size_t bytes, std::size_t alignment) override {
-            return owner_->larger_.allocate(*owner_->upstream_, bytes, alignment);
-        }
-
-        void deallocate_larger_slow(void* p, std::size_t bytes,
-                                    std::size_t alignment) noexcept override {
-            owner_->larger_.deallocate(*owner_->upstream_, p, bytes, alignment);
-        }
-
         void thread_ends() noexcept override {
             this->flush();
             const std::lock_guard guard(owner_->lock_);
@@ -269,12 +259,21 @@ private:
     public:
         explicit others(basic_thread_local_pool_resource* owner) noexcept : owner_(owner) {}
 
+        // Called while a magazine spills, whose thread has counted the slot as given back: so it
+        // was live there, and moved.
         bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept override {
-            return take_back(slot, geometry, given_back_by::magazine);
+            pool_type* const spilling =
+                owner_->pool_by_search(geometry.slot_size(), geometry.alignment());
+            return take_back(slot, geometry, [=](pool_type& pool) {
+                pool.ready_slots().put(slot);
+                if (spilling == nullptr) return;
+                pool.counts().move_in(-1);
+                spilling->counts().move_in(1);
+            });
         }
 
-        bool take_back(void* slot, const detail::slot_geometry& geometry,
-                       given_back_by whom) noexcept;
+        template <class Put>
+        bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept;
 
     private:
         basic_thread_local_pool_resource* owner_;
@@ -340,6 +339,10 @@ void* basic_thread_local_pool_resource<Index, Collector>::slot_of(const void* p)
 template <class Index, class Collector>
 void* basic_thread_local_pool_resource<Index, Collector>::obtain_slow(std::size_t bytes,
                                                                       std::size_t alignment) {
+    if (!has_class_for(bytes, alignment)) {
+        return this->obtain_larger_slow(plan_.larger_requests(), larger_, *upstream_, bytes,
+                                        alignment);
+    }
     pools_of_thread* mine = by_thread_.mine();
     if (mine == nullptr) {
         mine = detail::counting_failure(this->larger_counts(), [&] { return new_pools_slow(); });
@@ -356,23 +359,28 @@ void* basic_thread_local_pool_resource<Index, Collector>::obtain_slow(std::size_
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::throw_refused(
     std::size_t bytes, std::size_t alignment) const {
-    by_thread_.mine()->throw_refused(bytes, alignment);
+    const pools_of_thread* const mine = by_thread_.mine();
+    if (mine == nullptr) detail::throw_bad_alloc();
+    mine->throw_refused(bytes, alignment);
 }
 
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::give_back_slow(
     void* p, std::size_t bytes, std::size_t alignment) noexcept {
-    pools_of_thread* const mine = by_thread_.mine();
-    if (mine != nullptr) return mine->give_back_slow(p, bytes, alignment);
-    // A thread without pools gives back what one that ended had allocated.
     const detail::class_map classes = plan_.map();
     const std::size_t index = classes.class_of(bytes, alignment);
     if (index == detail::class_map::no_class) {
-        this->larger_counts().deallocated();
-        larger_.deallocate(*upstream_, p, bytes, alignment);
-    } else if (!others_.take_back(p, plan_.geometry_of(index), given_back_by::user)) {
-        std::abort();
+        return this->give_back_larger_slow(larger_, *upstream_, p, bytes, alignment);
     }
+    const pools_of_thread* const mine = by_thread_.mine();
+    pool_type* const pool = mine == nullptr ? nullptr : mine->open_pool_of(index);
+    if (pool != nullptr) {
+        if (pool->full()) pool->spill_slow();
+        return pool->put(p);
+    }
+    // A thread that has no slots of the class gives back what one that ended had allocated.
+    const auto put = [p](pool_type& left) { left.put(p); };
+    if (!others_.take_back(p, plan_.geometry_of(index), put)) std::abort();
 }
 
 template <class Index, class Collector>
@@ -410,12 +418,13 @@ basic_thread_local_pool_resource<Index, Collector>::adopt_slow() noexcept {
 }
 
 template <class Index, class Collector>
+template <class Put>
 bool basic_thread_local_pool_resource<Index, Collector>::others::take_back(
-    void* slot, const detail::slot_geometry& geometry, given_back_by whom) noexcept {
+    void* slot, const detail::slot_geometry& geometry, Put put) noexcept {
     const std::lock_guard guard(owner_->lock_);
     for (pools_of_thread* pools = owner_->all_; pools != nullptr; pools = pools->next) {
         if (pools->whose == pools_of_thread::possession::of_its_thread) continue;
-        if (pools->take_back(slot, geometry, whom)) return true;
+        if (pools->take_back(slot, geometry, put)) return true;
     }
     return false;
 }
@@ -445,7 +454,7 @@ class_statistics basic_thread_local_pool_resource<Index, Collector>::statistics_
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
         pools->add_to(s, index);
     }
-    s.current = std::min(s.current, s.capacity);
+    detail::settle(s, s.capacity);
     return s;
 }
 

@@ -3,8 +3,8 @@
 """The hot path of a resource that counts nothing is the code of one that knows of no collectors.
 
 The headers are copied without the lines by which hot paths tell collectors anything, and the ways
-into each resource compiled with both: each function must have the same instructions, one by one. That this
-would find a collector that is not free is tried with one that counts.
+into each resource compiled with both: each function must have the same instructions, one by one.
+That this would find a collector that is not free is tried with one that counts.
 
 Usage: no_statistics_test.py INCLUDE ENTRY_POINTS COMPILER...
 """

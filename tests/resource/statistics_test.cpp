@@ -146,7 +146,7 @@ TEMPLATE_TEST_CASE("slots are counted by class and in total", "", FASTALLOC_TEST
 
 TEMPLATE_TEST_CASE("a peak stays when blocks go", "", FASTALLOC_TEST_ALL) {
     TestType resource(classes_of(many));
-    for (const std::size_t count : {3, 7, 5}) {
+    for (const std::size_t count : {3u, 7u, 5u}) {
         deallocate_all(resource, allocate_some(resource, count, 40), 40);
     }
     CHECK(resource.statistics().peak == 7);
@@ -220,7 +220,7 @@ TEMPLATE_TEST_CASE("failures are counted by reason: upstream", "", FASTALLOC_TES
     std::size_t failures = 0;
     for (std::size_t grants = 0; grants != 20; ++grants) {
         upstream.fail_after(grants);
-        for (const std::size_t bytes : {40, 400, 10'000}) {
+        for (const std::size_t bytes : {40u, 400u, 10'000u}) {
             void* const p = resource.try_allocate(bytes, 8);
             if (p == nullptr) {
                 ++failures;

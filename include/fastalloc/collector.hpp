@@ -11,7 +11,6 @@
 /// memory that other threads write to, and who asks adds up. Statistics are of one moment while no
 /// other thread is inside; else each counter is of some moment while they were asked for.
 
-#include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/detail/relaxed.hpp>
 #include <fastalloc/detail/thread_number.hpp>
@@ -166,7 +165,6 @@ public:
     void add_to(pool_statistics& sum) const noexcept {
         slot_statistics blocks;
         counts_.add_to(blocks);
-        settle(blocks, size_max);
         sum.larger_allocations += blocks.allocations;
         sum.larger_deallocations += blocks.deallocations;
         sum.larger_current += blocks.current;

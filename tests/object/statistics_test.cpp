@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "stress/team.hpp"
 #include "support/catch.hpp"
+#include "support/in_a_child.hpp"
 
 #include <fastalloc/fastalloc.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -115,13 +117,28 @@ TEMPLATE_TEST_CASE("an object that was not made is not counted", "",
     CHECK(pool.resource().statistics().failures.exhausted == 2);
 }
 
+TEST_CASE("a pool that counts is asked whether objects are alive") {
+    using resource_type = basic_growing_pool_resource<bitmap_index, counting_statistics>;
+    resource_type resource(pool_config::builder().slot_size(sizeof(counted)).capacity(10).build());
+    const ending ended = in_a_child([&] {
+        owned_handle<counted> outlives;
+        pool_of<resource_type> pool(resource);
+        outlives = pool.make();
+    });
+    CHECK(ended.aborted);
+    CHECK(ended.output.find("1 of its objects") != std::string::npos);
+}
+
 TEMPLATE_TEST_CASE("a peak is no less than it was, whoever resets the resource", "",
                    FASTALLOC_TEST_COUNTING_RESOURCES) {
     TestType resource(pool_config::builder().slot_size(sizeof(counted)).capacity(10'000).build());
     pool_of<TestType> pool(resource);
     pool.make_batch(500).clear();
-    resource.trim();
-    resource.reset_statistics();
+    SECTION("reset") {
+        resource.trim();
+        resource.reset_statistics();
+    }
+    SECTION("released") { resource.release(); }
     CHECK(pool.statistics().peak >= 500);
     pool.reset_statistics();
     CHECK(pool.statistics().peak < 500);

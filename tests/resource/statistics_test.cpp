@@ -326,6 +326,7 @@ TEMPLATE_TEST_CASE("a reset forgets what happened, not what is", "", FASTALLOC_T
     s = classes_in(resource).at(0);
     CHECK(s.deallocations == 60);
     CHECK(s.current == 0);
+    CHECK(s.peak >= 60);
 }
 
 TEMPLATE_TEST_CASE("a batch that fails is counted as what it took and gave back", "",
@@ -392,6 +393,17 @@ TEMPLATE_TEST_CASE("a peak is bounded when one thread frees what another allocat
     CHECK(s.peak >= 50);
     CHECK(s.peak <= resource.capacity());
     CHECK(s.peak < 200 * 50 / 4);
+}
+
+TEST_CASE("who adopts pools, and finds slots in a magazine, has missed it") {
+    counting_thread_local resource(std::pmr::new_delete_resource());
+    std::vector<void*> blocks;
+    std::thread([&] { blocks = allocate_some(resource, 5, 24); }).join();
+    deallocate_all(resource, blocks, 24);
+    const std::uint64_t before = resource.statistics().misses;
+    std::thread([&] { deallocate_all(resource, allocate_some(resource, 2, 24), 24); }).join();
+    CHECK(resource.statistics().misses == before + 1);
+    CHECK(resource.statistics().allocations == 7);
 }
 
 TEST_CASE("a peak is bounded when a thread gives back what many left that ended") {

@@ -130,7 +130,6 @@ protected:
         s.alignment = c.alignment;
         if (pool.is_open()) s.capacity = pool.reserve().slabs.capacity();
         pool.counts().add_to(s);
-        detail::settle(s, s.capacity);
         return s;
     }
 

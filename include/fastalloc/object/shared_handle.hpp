@@ -64,8 +64,15 @@ public:
         object_ = std::exchange(other.object_, nullptr);
     }
 
-    shared_handle& operator=(shared_handle other) noexcept {
-        other.swap(*this);
+    // Not by value: in a template, clang 14 does not destroy a parameter that is made from {}.
+
+    shared_handle& operator=(const shared_handle& other) noexcept {
+        shared_handle(other).swap(*this);
+        return *this;
+    }
+
+    shared_handle& operator=(shared_handle&& other) noexcept {
+        shared_handle(std::move(other)).swap(*this);
         return *this;
     }
 

@@ -84,6 +84,18 @@ void give(Allocator& allocator, typename Allocator::value_type* p, std::size_t n
     benchmark::ClobberMemory();
 }
 
+/// What most rows allocate: 64 bytes.
+struct item {
+    std::uint64_t words[8];
+};
+
+/// Allocates a block and frees it.
+inline constexpr auto pair = [](benchmark::State& state, auto& contender) {
+    auto allocator = contender.template allocator<item>();
+    for (auto _ : state) give(allocator, take(allocator));
+    count_operations(state, 1);
+};
+
 // Inputs. They are made before the clock starts, and are the same in every run.
 
 using numbers = std::vector<std::uint32_t>;

@@ -14,18 +14,7 @@ namespace perf {
 
 namespace {
 
-struct item {
-    std::uint64_t words[8];
-};
-
-/// Allocates a block and frees it.
-constexpr auto pair = [](benchmark::State& state, auto& contender) {
-    auto allocator = contender.template allocator<item>();
-    for (auto _ : state) give(allocator, take(allocator));
-    count_operations(state, 1);
-};
-
-/// The same, but nobody writes to the block: the cost of the two calls alone.
+/// As `pair`, but nobody writes to the block: the cost of the two calls alone.
 constexpr auto pair_untouched = [](benchmark::State& state, auto& contender) {
     auto allocator = contender.template allocator<item>();
     for (auto _ : state) {
@@ -36,7 +25,7 @@ constexpr auto pair_untouched = [](benchmark::State& state, auto& contender) {
     count_operations(state, 1);
 };
 
-/// The same, with a size that is known only when asked for: 8 to 512 bytes.
+/// As `pair`, with a size that is known only when asked for: 8 to 512 bytes.
 constexpr auto pair_mixed = [](benchmark::State& state, auto& contender) {
     constexpr std::size_t count = 1024;
     const numbers words = random_below(64, count);

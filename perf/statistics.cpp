@@ -6,22 +6,11 @@
 #include "rows.hpp"
 
 #include <atomic>
-#include <cstdint>
 #include <string>
 
 namespace perf {
 
 namespace {
-
-struct item {
-    std::uint64_t words[8];
-};
-
-constexpr auto pair = [](benchmark::State& state, auto& contender) {
-    auto allocator = contender.template allocator<item>();
-    for (auto _ : state) give(allocator, take(allocator));
-    count_operations(state, 1);
-};
 
 template <class Resource>
 struct behind {

@@ -22,10 +22,6 @@ namespace perf {
 
 namespace {
 
-struct item {
-    std::uint64_t words[8];
-};
-
 /// A block of words, or none.
 struct piece {
     std::uint64_t* start = nullptr;

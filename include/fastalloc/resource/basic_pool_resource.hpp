@@ -122,15 +122,10 @@ protected:
 
     const detail::class_map& classes() const noexcept { return router_.classes(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept {
+    void add_statistics_to(class_statistics& sum, std::size_t index) const noexcept {
         const pool_type& pool = pools()[index];
-        const detail::size_class c = classes().at(index);
-        class_statistics s;
-        s.slot_size = c.slot_size;
-        s.alignment = c.alignment;
-        if (pool.is_open()) s.capacity = pool.reserve().slabs.capacity();
-        pool.counts().add_to(s);
-        return s;
+        if (pool.is_open()) sum.capacity += pool.reserve().slabs.capacity();
+        pool.counts().add_to(sum);
     }
 
     void reset_slot_counts() noexcept {

@@ -192,7 +192,7 @@ private:
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept;
+    void add_statistics_to(class_statistics& sum, std::size_t index) const noexcept;
     void reset_slot_counts() noexcept;
 
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
@@ -500,24 +500,18 @@ void basic_shared_pool_resource<Sharing, Collector>::release() noexcept {
 }
 
 template <class Sharing, class Collector>
-class_statistics basic_shared_pool_resource<Sharing, Collector>::statistics_of(
-    std::size_t index) const noexcept {
-    const detail::size_class c = plan_.map().at(index);
-    class_statistics s;
-    s.slot_size = c.slot_size;
-    s.alignment = c.alignment;
+void basic_shared_pool_resource<Sharing, Collector>::add_statistics_to(
+    class_statistics& sum, std::size_t index) const noexcept {
     shelves* const all = shelves_.load(std::memory_order_acquire);
     const shelf* const mine = all == nullptr ? nullptr : all[index].load(std::memory_order_acquire);
-    if (mine == nullptr) return s;
+    if (mine == nullptr) return;
     const depot_type& depot = mine->depot;
-    depot.counts().add_to(s);
+    depot.counts().add_to(sum);
     rows_.for_each(
-        [&](detail::thread_number, const row& r) { r.router.pools()[index].counts().add_to(s); });
-    // A thread that frees what others allocated has counted more of the one than of the other.
-    s.capacity = depot.capacity();
-    s.peak = std::min(s.peak, depot.counts().most_out());
-    detail::settle(s, s.capacity);
-    return s;
+        [&](detail::thread_number, const row& r) { r.router.pools()[index].counts().add_to(sum); });
+    sum.capacity = depot.capacity();
+    // The peaks of threads go apart where one frees what others allocated.
+    sum.peak = std::min(sum.peak, depot.counts().most_out());
 }
 
 template <class Sharing, class Collector>

@@ -26,9 +26,8 @@ enum class threads {
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
 /// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none;
-/// - `classes()`: its classes; and where it counts, `statistics_of(i)`, of the class of that
-/// number,
-///   and `reset_slot_counts()`, of all.
+/// - `classes()`: its classes; and where it counts, `add_statistics_to(s, i)`, of the class of
+///   that number, and `reset_slot_counts()`, of all.
 ///
 /// `Collector` says what is counted: see collector.hpp.
 ///
@@ -117,7 +116,7 @@ public:
     requires(Collector::counts) void for_each_class(F f) const {
         const std::size_t count = self().classes().count();
         for (std::size_t i = 0; i != count; ++i) {
-            const class_statistics c = self().statistics_of(i);
+            const class_statistics c = statistics_of(i);
             if (c.capacity != 0 || static_cast<const slot_statistics&>(c) != slot_statistics())
                 f(c);
         }
@@ -209,6 +208,16 @@ private:
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
 
     const Derived& self() const noexcept { return static_cast<const Derived&>(*this); }
+
+    class_statistics statistics_of(std::size_t index) const noexcept {
+        const auto c = self().classes().at(index);
+        class_statistics s;
+        s.slot_size = c.slot_size;
+        s.alignment = c.alignment;
+        self().add_statistics_to(s, index);
+        settle(s, s.capacity);
+        return s;
+    }
 
     // Requests for any but the first of several listed classes come this way. It is not inlined, so
     // that the way of all others stays short.

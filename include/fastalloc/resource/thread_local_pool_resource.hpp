@@ -217,10 +217,7 @@ private:
         /// Effects: adds what happened in a class. Thread safety: full.
         void add_to(class_statistics& sum, std::size_t index) noexcept {
             const std::lock_guard guard(books_lock_);
-            if (index >= this->pools().size()) return;
-            const pool_type& pool = this->pools()[index];
-            pool.counts().add_to(sum);
-            if (pool.is_open()) sum.capacity += pool.reserve().slabs.capacity();
+            if (index < this->pools().size()) this->add_statistics_to(sum, index);
         }
 
         void reset_counts() noexcept {
@@ -301,7 +298,7 @@ private:
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
-    class_statistics statistics_of(std::size_t index) const noexcept;
+    void add_statistics_to(class_statistics& sum, std::size_t index) const noexcept;
     void reset_slot_counts() noexcept;
     void add_larger_to(pool_statistics& sum) const noexcept;
 
@@ -444,18 +441,12 @@ void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
 }
 
 template <class Index, class Collector>
-class_statistics basic_thread_local_pool_resource<Index, Collector>::statistics_of(
-    std::size_t index) const noexcept {
-    const detail::size_class c = plan_.map().at(index);
-    class_statistics s;
-    s.slot_size = c.slot_size;
-    s.alignment = c.alignment;
+void basic_thread_local_pool_resource<Index, Collector>::add_statistics_to(
+    class_statistics& sum, std::size_t index) const noexcept {
     const std::lock_guard guard(lock_);
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
-        pools->add_to(s, index);
+        pools->add_to(sum, index);
     }
-    detail::settle(s, s.capacity);
-    return s;
 }
 
 template <class Index, class Collector>

@@ -137,7 +137,7 @@ TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_
     }
 }
 
-TEMPLATE_TEST_CASE("take_some and put_some do what take and put do", "", stack_index,
+TEMPLATE_TEST_CASE("take_some, put_some and put_run do what take and put do", "", stack_index,
                    free_list_index, bitmap_index, atomic_bitmap_index) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
@@ -150,7 +150,9 @@ TEMPLATE_TEST_CASE("take_some and put_some do what take and put do", "", stack_i
             const auto most = static_cast<slot_number>(up_to(random, capacity / 4 + 3));
             std::vector<slot_number> some;
             const slot_number count =
-                take_some(at_once, most, [&](slot_number n) { some.push_back(n); });
+                take_some(at_once, most, [&](slot_number first, slot_number run) {
+                    for (slot_number i = 0; i != run; ++i) some.push_back(first + i);
+                });
             wrong += count != some.size();
             wrong += count != std::min(most, one_by_one.available());
             for (const slot_number n : some) wrong += one_by_one.take() != n;
@@ -165,12 +167,21 @@ TEMPLATE_TEST_CASE("take_some and put_some do what take and put do", "", stack_i
             put_some(at_once, put, [&](std::size_t i) { return taken[kept + i]; });
             for (std::size_t i = 0; i != put; ++i) one_by_one.put(taken[kept + i]);
             taken.resize(kept);
+            if (round % 2 == 0 && kept != 0) {
+                // And all neighbours of one of them.
+                const auto begin = taken.begin() + static_cast<long>(up_to(random, kept - 1));
+                auto end = begin + 1;
+                while (end != taken.end() && *end == end[-1] + 1) ++end;
+                put_run(at_once, *begin, static_cast<slot_number>(end - begin));
+                std::for_each(begin, end, [&](slot_number n) { one_by_one.put(n); });
+                taken.erase(begin, end);
+            }
             wrong += at_once.available() != one_by_one.available();
             wrong += at_once.available() != capacity - taken.size();
         }
         for (slot_number n = 0; n != no_slot;) wrong += (n = at_once.take()) != one_by_one.take();
         CHECK(wrong == 0);
-        CHECK(take_some(at_once, 5, [](slot_number) { FAIL("there is none"); }) == 0);
+        CHECK(take_some(at_once, 5, [](slot_number, slot_number) { FAIL("there is none"); }) == 0);
     }
 }
 
@@ -270,7 +281,11 @@ TEST_CASE("bitmap_index finds the only free slot in constant time") {
     bitmap_index index(capacity);
     slot_number expected = 0;
     slot_number wrong = 0;
-    while (take_some(index, 4'096, [&](slot_number n) { wrong += n != expected++; }) != 0) {
+    const auto check_run = [&](slot_number first, slot_number count) {
+        wrong += first != expected;
+        expected += count;
+    };
+    while (take_some(index, 4'096, check_run) != 0) {
     }
     CHECK(wrong == 0);
     CHECK(expected == capacity);

@@ -42,6 +42,38 @@ TEST_CASE("a slot's number and its offset determine each other") {
     CHECK(wrong == 0);
 }
 
+TEST_CASE("neighbours are found in either order") {
+    constexpr slot_geometry geometry = geometry_of(48);
+    std::byte memory[48 * 40];
+    void* slots[30];
+    geometry.list_descending(slots, memory, 5, 30);
+    CHECK(slots[0] == memory + 48 * 34);
+    CHECK(slots[29] == memory + 48 * 5);
+
+    const auto check = [&](std::size_t begin, std::size_t count, std::size_t expected) {
+        const slot_run run = geometry.neighbours(slots + begin, count);
+        CHECK(run.count == expected);
+        const auto [lowest, highest] = std::minmax(slots[begin], slots[begin + expected - 1]);
+        CHECK(run.lowest == lowest);
+        CHECK(run.highest == highest);
+        CHECK(run.is_worthwhile() == (expected >= 8));
+    };
+    check(0, 30, 30);
+    check(3, 8, 8);
+    check(0, 7, 7);
+    check(4, 1, 1);
+    std::reverse(slots, slots + 20);
+    check(0, 30, 20);
+    check(20, 10, 10);
+    std::swap(slots[9], slots[11]);
+    check(0, 20, 9);
+    check(9, 11, 3);
+    check(10, 10, 2);
+    check(8, 10, 1);
+    slots[2] = memory + 48 * 3 + 24;
+    check(0, 20, 2);
+}
+
 TEST_CASE("a geometry keeps what it was made of") {
     const slot_geometry geometry(192, 64);
     CHECK(geometry.slot_size() == 192);

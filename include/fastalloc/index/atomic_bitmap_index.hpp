@@ -63,12 +63,13 @@ public:
     /// Returns: a free slot, which is taken from then on; `no_slot` if none is announced.
     slot_number take() noexcept {
         slot_number taken = no_slot;
-        take_some(1, [&](slot_number n) { taken = n; });
+        take_some(1, [&](slot_number n, slot_number) { taken = n; });
         return taken;
     }
 
-    /// Takes up to `most` slots and hands their numbers to `sink`, words in ascending order.
-    /// Returns: how many. Complexity: linear in the words visited and the size of the summary.
+    /// Takes up to `most` slots and hands them to `sink`, words in ascending order, in runs
+    /// `sink(n, count)`. Returns: how many. Complexity: linear in the words visited and the size of the
+    /// summary.
     template <class Sink>
     slot_number take_some(slot_number most, Sink sink) noexcept {
         slot_number missing = most;
@@ -106,6 +107,16 @@ public:
             freed = 0;
         }
         put_into_word(w, freed);
+    }
+
+    /// Puts the slots `first` up to `first + count - 1`. Preconditions: they are taken; `count` is not
+    /// 0.
+    void put_run(slot_number first, slot_number count) noexcept {
+        for (slot_number w = first / 64, begin = first % 64; count != 0; ++w, begin = 0) {
+            const slot_number here = std::min(count, 64 - begin);
+            put_into_word(w, (~bits{0} >> (64 - here)) << begin);
+            count -= here;
+        }
     }
 
     /// Whether a free slot may be announced. Never false because of what one thread did, unless that
@@ -182,8 +193,13 @@ private:
         const bits before =
             wanted == 0 ? seen : words_[w].fetch_and(~wanted, std::memory_order_acquire);
         slot_number count = 0;
-        for (bits taken = before & wanted; taken != 0; taken &= taken - 1, ++count) {
-            sink(w * 64 + static_cast<slot_number>(std::countr_zero(taken)));
+        if ((before & wanted) == ~bits{0}) {
+            sink(w * 64, 64);
+            count = 64;
+        } else {
+            for (bits taken = before & wanted; taken != 0; taken &= taken - 1, ++count) {
+                sink(w * 64 + static_cast<slot_number>(std::countr_zero(taken)), 1);
+            }
         }
         if ((before & ~wanted) == 0) retract(w);
         return count;

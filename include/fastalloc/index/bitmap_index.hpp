@@ -3,6 +3,7 @@
 
 #include <fastalloc/index/index_strategy.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cassert>
@@ -49,12 +50,13 @@ public:
     /// Returns: the lowest free slot; `no_slot` if there is none.
     slot_number take() noexcept {
         slot_number taken = no_slot;
-        take_some(1, [&](slot_number n) { taken = n; });
+        take_some(1, [&](slot_number n, slot_number) { taken = n; });
         return taken;
     }
 
-    /// Takes the `most` lowest free slots, or all there are; hands their numbers to `sink` in
-    /// ascending order. Returns: how many. Complexity: linear in the number of words left behind.
+    /// Takes the `most` lowest free slots, or all there are, and hands them to `sink` in ascending
+    /// order, in runs `sink(n, count)`. Returns: how many. Complexity: linear in the number of words
+    /// left behind.
     template <class Sink>
     slot_number take_some(slot_number most, Sink sink) noexcept {
         const slot_number wanted = most < available_ ? most : available_;
@@ -62,10 +64,16 @@ public:
         while (missing != 0) {
             const slot_number w = lowest_word();
             word bits = words_[w];
-            do {
-                sink(w * 64 + static_cast<slot_number>(std::countr_zero(bits)));
-                bits &= bits - 1;
-            } while (--missing != 0 && bits != 0);
+            if (bits == ~word{0} && missing >= 64) {
+                sink(w * 64, 64);
+                missing -= 64;
+                bits = 0;
+            } else {
+                do {
+                    sink(w * 64 + static_cast<slot_number>(std::countr_zero(bits)), 1);
+                    bits &= bits - 1;
+                } while (--missing != 0 && bits != 0);
+            }
             words_[w] = bits;
             if (bits == 0) summarize_empty(w);
         }
@@ -98,6 +106,19 @@ public:
         }
         add_bits(w, bits);
         available_ += static_cast<slot_number>(count);
+    }
+
+    /// Puts the slots `first` up to `first + count - 1`. Preconditions: they are taken; `count` is not
+    /// 0. Complexity: linear in the number of words.
+    void put_run(slot_number first, slot_number count) noexcept {
+        available_ += count;
+        for (slot_number w = first / 64, begin = first % 64; count != 0; ++w, begin = 0) {
+            const slot_number here = std::min(count, 64 - begin);
+            const word bits = (~word{0} >> (64 - here)) << begin;
+            assert(w * 64 + begin + here <= capacity_ && (words_[w] & bits) == 0);
+            add_bits(w, bits);
+            count -= here;
+        }
     }
 
     slot_number available() const noexcept { return available_; }

@@ -41,7 +41,8 @@ concept index_strategy = std::constructible_from<I, slot_number, std::pmr::memor
     noexcept->std::same_as<slot_number>;
 };
 
-/// Takes up to `most` slots and hands the number of each to `sink`; returns how many.
+/// Takes up to `most` slots and hands them to `sink` in runs: `sink(n, count)` for the slots n up to
+/// n + count - 1. Returns: how many slots.
 ///
 /// An index that can do this faster than one by one has a member of the same name.
 template <index_strategy Index, class Sink>
@@ -53,7 +54,7 @@ slot_number take_some(Index& index, slot_number most, Sink sink) noexcept {
         for (; taken < most; ++taken) {
             const slot_number n = index.take();
             if (n == no_slot) break;
-            sink(n);
+            sink(n, 1);
         }
         return taken;
     }
@@ -72,6 +73,19 @@ void put_some(Index& index, std::size_t count, Source source) noexcept {
     }
 }
 
+/// Puts the slots `first` up to `first + count - 1`. Preconditions: as `put` has for each; `count` is
+/// not 0.
+///
+/// An index that can do this faster than one by one has a member of the same name.
+template <index_strategy Index>
+void put_run(Index& index, slot_number first, slot_number count) noexcept {
+    if constexpr (requires { index.put_run(first, count); }) {
+        index.put_run(first, count);
+    } else {
+        for (slot_number i = 0; i != count; ++i) index.put(first + i);
+    }
+}
+
 /// Returns: for each slot whether it is taken. The index is as it was. Throws: `std::bad_alloc`.
 /// Complexity: linear in the capacity.
 template <index_strategy Index>
@@ -79,7 +93,9 @@ std::vector<bool> taken_slots(Index& index) {
     std::vector<bool> taken(index.capacity(), true);
     std::vector<slot_number> free(index.available());
     std::size_t count = 0;
-    take_some(index, index.available(), [&](slot_number n) { free[count++] = n; });
+    take_some(index, index.available(), [&](slot_number first, slot_number run) {
+        for (slot_number i = 0; i != run; ++i) free[count++] = first + i;
+    });
     for (const slot_number n : free) taken[n] = false;
     // The one that was to be next goes back last, and is the next again.
     if (count != 0) put_some(index, count, [&](std::size_t i) { return free[count - 1 - i]; });

@@ -128,6 +128,14 @@ public:
             }
             ++end;
             if (in_runs) {
+                const slot_run run = geometry_.neighbours(in + begin, count - begin);
+                if (run.is_worthwhile() && s->contains(run)) {
+                    end = begin + run.count;
+                    s->index.put_run(geometry_.number_at(address(run.lowest) - address(s->base)),
+                                     static_cast<slot_number>(run.count));
+                    announce(*s);
+                    continue;
+                }
                 while (end != count && s->contains(in[end])) ++end;
                 in_runs = end - begin > 1;
             }
@@ -292,9 +300,11 @@ private:
                 const auto n = static_cast<std::size_t>(std::countr_zero(announced));
                 slab_type* const s = g->slabs[n].load(std::memory_order_acquire);
                 if (!may(*s)) continue;
-                s->index.take_some(static_cast<slot_number>(missing), [&](slot_number slot) {
-                    out[--missing] = s->base + geometry_.offset_of(slot);
-                });
+                s->index.take_some(
+                    static_cast<slot_number>(missing), [&](slot_number first, slot_number count) {
+                        missing -= count;
+                        geometry_.list_descending(out + missing, s->base, first, count);
+                    });
                 if (missing != 0) retract(*s);
             }
         }

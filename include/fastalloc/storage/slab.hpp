@@ -30,6 +30,10 @@ struct slab_range {
     slab_range* next;   // in the list of the pool's slabs
 
     bool contains(const void* p) const noexcept { return address(p) - address(base) < bytes; }
+
+    bool contains(const slot_run& run) const noexcept {
+        return contains(run.lowest) && contains(run.highest);
+    }
 };
 
 /// Gives the memory behind a slab's record to the slab's index.

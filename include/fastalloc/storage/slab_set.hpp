@@ -87,9 +87,11 @@ public:
                 partial_ = partial_->links.next_partial;
             }
             std::byte* const base = current_->base;
-            fastalloc::take_some(
-                current_->index, static_cast<slot_number>(missing),
-                [&](slot_number n) { out[--missing] = base + geometry_.offset_of(n); });
+            fastalloc::take_some(current_->index, static_cast<slot_number>(missing),
+                                 [&](slot_number first, slot_number count) {
+                                     missing -= count;
+                                     geometry_.list_descending(out + missing, base, first, count);
+                                 });
         }
         const std::size_t taken = most - missing;
         if (missing != 0) std::memmove(out, out + missing, taken * sizeof(void*));
@@ -100,8 +102,9 @@ public:
     /// Effects: frees the `count` slots at `in`. Preconditions: they came from here, or others take
     /// them back.
     void put_some(void* const* in, std::size_t count) noexcept {
-        // Slots freed in some order come in runs from one slab, which are looked up once. The first
-        // slot that is alone ends that: among slots in random order each test would be a coin toss.
+        // Slots freed in some order come in runs from one slab, which are looked up once, many of them
+        // one beside the other. The first slot that is alone ends that: among slots in random order
+        // each test would be a coin toss.
         bool in_runs = true;
         std::size_t count_of_own = count;
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
@@ -112,11 +115,18 @@ public:
                 --count_of_own;
                 continue;
             }
+            if (s->index.available() == 0 && s != current_) list_partial(s);
             if (in_runs) {
+                const slot_run run = geometry_.neighbours(in + begin, count - begin);
+                if (run.is_worthwhile() && s->contains(run)) {
+                    end = begin + run.count;
+                    put_run(s->index, geometry_.number_at(address(run.lowest) - address(s->base)),
+                            static_cast<slot_number>(run.count));
+                    continue;
+                }
                 while (end != count && s->contains(in[end])) ++end;
                 in_runs = end - begin > 1;
             }
-            if (s->index.available() == 0 && s != current_) list_partial(s);
             fastalloc::put_some(s->index, end - begin, [&, run = in + begin](std::size_t i) {
                 return geometry_.number_at(address(run[i]) - address(s->base));
             });

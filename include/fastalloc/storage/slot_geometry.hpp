@@ -10,6 +10,16 @@
 
 namespace fastalloc::detail {
 
+/// Slots that lie one beside the other.
+struct slot_run {
+    const void* lowest;
+    const void* highest;
+    std::size_t count;
+
+    /// Whether they are better freed together than looked at one by one.
+    bool is_worthwhile() const noexcept { return count >= 8; }
+};
+
 /// Size and alignment of the slots of one pool, and the arithmetic between a slot's number and its
 /// place in a slab, both ways without a division.
 class slot_geometry {
@@ -30,6 +40,25 @@ public:
     /// Preconditions: `offset` is a multiple of the slot size.
     constexpr slot_number number_at(std::size_t offset) const noexcept {
         return static_cast<slot_number>((offset >> shift_) * inverse_);
+    }
+
+    /// Effects: writes where the slots `first` up to `first + count - 1` of a slab at `base` are, the
+    /// highest first.
+    void list_descending(void** out, std::byte* base, slot_number first,
+                         slot_number count) const noexcept {
+        std::byte* slot = base + offset_of(first);
+        for (slot_number i = count; i != 0; slot += slot_size_) out[--i] = slot;
+    }
+
+    /// Returns: those of `slots` from the first on that are neighbours in ascending, or in descending,
+    /// order. Preconditions: `count` is not 0.
+    slot_run neighbours(void* const* slots, std::size_t count) const noexcept {
+        const std::size_t step = count == 1 ? 0 : address(slots[1]) - address(slots[0]);
+        if (step != slot_size_ && step != -slot_size_) return {slots[0], slots[0], 1};
+        std::size_t n = 2;
+        while (n != count && address(slots[n]) - address(slots[n - 1]) == step) ++n;
+        const void* const last = slots[n - 1];
+        return step == slot_size_ ? slot_run{slots[0], last, n} : slot_run{last, slots[0], n};
     }
 
 private:

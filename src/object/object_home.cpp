@@ -5,11 +5,10 @@
 namespace fastalloc::detail {
 
 void end_of_owners(ticket* t) noexcept {
-    object_home* const home = t->home;
-    void* const object = t->object.load(std::memory_order_relaxed);
-    home->drop(object);
+    ticket_source& source = *t->source;
+    source.home().drop(t->object.load(std::memory_order_relaxed));
     // Last: while the object is destroyed, nobody can find another one by its ticket.
-    home->tickets().put(t);
+    source.put(t);
 }
 
 void way_home::drop_slow(way_home way, void* p) noexcept {
@@ -30,10 +29,10 @@ ticket* way_home::ticket_of(void* p) {
 void way_home::leave() noexcept {
     if (ticket* const t = find_ticket()) {
         if (t->number.load(std::memory_order_relaxed) != 0) {
-            t->home->count_release();
+            t->source->home().count_release();
         } else if (t->state.drop()) {
             // There was no memory for its number, and there is no key.
-            t->home->tickets().put(t);
+            t->source->put(t);
         }
     }
     *this = way_home();

@@ -55,23 +55,6 @@ ticket_source::~ticket_source() {
     }
 }
 
-ticket* ticket_source::take(void* object) {
-    void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
-    auto* t = std::launder(static_cast<ticket*>(slot));
-    // A ticket has a home; a slot that is used for the first time has zeros there.
-    object_home* home;
-    std::memcpy(&home, static_cast<const std::byte*>(slot) + offsetof(ticket, home), sizeof home);
-    if (home == nullptr) t = ::new (slot) ticket(home_, for_threads_);
-    // Release: see object_pool::find.
-    t->object.store(object, std::memory_order_release);
-    t->state.begin();
-    return t;
-}
-
-void ticket_source::put(ticket* t) noexcept {
-    if (!t->state.is_worn_out()) slots_.deallocate(t, sizeof(ticket), alignof(ticket));
-}
-
 std::uint32_t ticket_source::number_of(ticket* t) {
     if (const std::uint32_t known = t->number.load(std::memory_order_acquire)) return known;
     std::uint32_t index = numbers_.load(std::memory_order_relaxed);

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -45,7 +46,7 @@ TEST_CASE("a place in a doubling table is found both ways") {
     std::uint32_t expected_segment = 0;
     for (std::uint32_t n = 0; n != 100'000; ++n) {
         const doubling_place<32> place(n);
-        if (n == 32 || (n > 32 && (n & (n - 1)) == 0)) ++expected_segment;
+        if (n != 0 && std::has_single_bit(n + 32)) ++expected_segment;
         REQUIRE(place.segment == expected_segment);
         REQUIRE(place.number() == n);
         REQUIRE(place.offset < doubling_place<32>::size_of(place.segment));

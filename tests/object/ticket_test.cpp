@@ -81,7 +81,8 @@ TEST_CASE("a ticket that is worn out is retired") {
         const source_ptr source(ticket_source::make(&pool, &upstream, true));
         int object = 0;
         ticket* const first = source->take(&object);
-        CHECK(first->home == &pool);
+        CHECK(first->source == source.get());
+        CHECK(&source->home() == &pool);
         // Tickets come back, with their generation.
         const std::uint32_t generation = first->state.observe();
         CHECK(first->state.drop());

@@ -159,7 +159,9 @@ public:
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard]] shared_handle<T> make_shared(Args&&... args) {
-        return make(std::forward<Args>(args)...);
+        owned_handle<T> made = make(std::forward<Args>(args)...);
+        detail::ticket* const t = tickets().take(detail::untyped(made.object_));
+        return {std::exchange(made.object_, nullptr), t};
     }
 
     /// Returns: a handle of what `release()` returned; empty for null. Preconditions: it is an

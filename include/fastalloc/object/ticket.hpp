@@ -30,7 +30,7 @@
 
 namespace fastalloc::detail {
 
-class object_home;
+class ticket_source;
 
 /// The word. A pool that one thread uses at a time has it changed without atomic
 /// read-modify-writes.
@@ -144,10 +144,10 @@ private:
 struct alignas(32) ticket {
     basic_ticket_state<> state;
     std::atomic<void*> object{nullptr};    // in the slot's first byte
-    object_home* const home;               // the pool
+    ticket_source* const source;           // of the pool
     std::atomic<std::uint32_t> number{0};  // for keys; 0: none yet. It stays for later objects
 
-    ticket(object_home* pool, bool for_threads) noexcept : state(for_threads), home(pool) {}
+    ticket(ticket_source* whose, bool for_threads) noexcept : state(for_threads), source(whose) {}
 };
 
 }  // namespace fastalloc::detail

@@ -12,8 +12,11 @@
 #include <cstdint>
 #include <cstring>
 #include <memory_resource>
+#include <new>
 
 namespace fastalloc::detail {
+
+class object_home;
 
 /// Hands on what upstream has, filled with zeros.
 class zeroed_upstream final : public std::pmr::memory_resource {
@@ -55,12 +58,29 @@ public:
     ticket_source(const ticket_source&) = delete;
     ticket_source& operator=(const ticket_source&) = delete;
 
+    /// The pool whose objects have these tickets.
+    object_home& home() const noexcept { return *home_; }
+
     /// Returns: a ticket for `object`, which has one owner. Throws: what upstream throws.
-    FASTALLOC_EXPORT ticket* take(void* object);
+    ticket* take(void* object) {
+        void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
+        auto* t = std::launder(static_cast<ticket*>(slot));
+        // A ticket has a source; a slot that is used for the first time has zeros there.
+        ticket_source* source;
+        std::memcpy(&source, static_cast<const std::byte*>(slot) + offsetof(ticket, source),
+                    sizeof source);
+        if (source == nullptr) t = ::new (slot) ticket(this, for_threads_);
+        // Release: see object_pool::find.
+        t->object.store(object, std::memory_order_release);
+        t->state.begin();
+        return t;
+    }
 
     /// Effects: the ticket may serve another object, unless it is worn out. Preconditions: the last
     /// owner is gone.
-    FASTALLOC_EXPORT void put(ticket* t) noexcept;
+    void put(ticket* t) noexcept {
+        if (!t->state.is_worn_out()) slots_.deallocate(t, sizeof(ticket), alignof(ticket));
+    }
 
     /// Returns: the ticket's number, from 1 on, by which `find` finds it. Throws: what upstream
     /// throws; `std::bad_alloc` if there is no number left. Complexity: constant.

@@ -61,7 +61,7 @@ public:
     /// Effects: calls `f(number, value)` for everything that was set.
     template <class F>
     void for_each(F f) const {
-        for (std::uint32_t number = 0; number != thread_number::count;) {
+        for (std::uint32_t number = 0; number < thread_number::count;) {
             const entry* const e = entry_of(thread_number(number));
             if (e == nullptr) {
                 number += place::size_of(place(number).segment);

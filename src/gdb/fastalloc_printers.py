@@ -27,7 +27,6 @@ INITIALIZATIONS = ["lazy", "eager", "recycling", "deferred"]
 LARGER_REQUESTS = ["to_upstream", "refuse"]
 POSSESSIONS = ["of_its_thread", "left", "trimmed"]
 
-NATURAL_POOLS = 96  # detail::natural::pool_count
 LARGEST_MAGAZINE = 2048  # slots; detail::largest_magazine
 
 # More than these cannot be.
@@ -222,7 +221,7 @@ class Resource:
 
     def _read_shared(self, value):
         plan = value["plan_"]
-        count = count_of_classes(plan["natural_limit_"], count_in_vector(plan["listed_"]))
+        count = count_of_classes(plan["natural_"], count_in_vector(plan["listed_"]))
         shelves = plain(word(value["shelves_"]))
         for index in range(count if shelves else 0):
             shelf = shelves[index]
@@ -252,18 +251,18 @@ def pointer_in(upstream):
     return upstream if wrapped is None else wrapped
 
 
-def count_of_classes(natural_limit, in_list):
-    if int(natural_limit) != 0:
-        return NATURAL_POOLS
-    if not 0 <= in_list <= MOST_CLASSES:
-        raise Inconsistent(f"{in_list} classes")
-    return in_list
+def count_of_classes(class_map, in_list):
+    is_natural = int(class_map["natural_limit"]) != 0
+    count = 2 * int(class_map["natural_classes"]) if is_natural else in_list
+    if not 0 <= count <= MOST_CLASSES:
+        raise Inconsistent(f"{count} classes")
+    return count
 
 
 def open_pools(router):
     """Yields number and pool of each class that is open."""
     classes = router["classes_"]
-    count = count_of_classes(classes["natural_limit"], count_in_span(classes["listed"]))
+    count = count_of_classes(classes, count_in_span(classes["listed"]))
     pools = router["pools_"]
     if not pools and count != 0:
         raise Inconsistent(f"{count} classes without pools")
@@ -310,8 +309,8 @@ def of_threads(per_thread):
     first = len(entries)
     for index, segment in enumerate(elements(per_thread["segments_"])):
         begin = word(segment)
-        if begin:  # each segment is as large as all before it
-            entries += [begin[i] for i in range(first << (index - 1))]
+        if begin:  # each segment is twice as large as the one before it
+            entries += [begin[i] for i in range(first << index)]
     for entry in entries:
         pointer = word(entry)
         if pointer:
@@ -348,7 +347,7 @@ class Ticket:
         state = number(pointer["state"]["word_"])
         self.owners = state & OWNERS
         self.generation = state >> GENERATION_SHIFT
-        self.pool = hexadecimal(pointer["home"])
+        self.pool = hexadecimal(pointer["source"]["home_"])
         self.text = plural(self.owners, "owner")
         if state & OBSERVED:
             self.text += f", observed, generation {self.generation}"

@@ -20,13 +20,21 @@ slot_number configured_slab(const pool_config& config, std::size_t capacity) {
         std::min({wanted, cap - capacity, pool_config::largest_capacity}));
 }
 
-// Slabs of an eighth of what the class holds keep both their number and the unused memory small. The
-// first ones are smaller than a page: a short-lived resource uses few slots of many classes.
+// A short-lived resource uses few slots of many classes.
+slot_number first_drop_in_slab(std::size_t slot_size, std::size_t most) noexcept {
+    constexpr std::size_t usual_block = 1024;
+    constexpr std::size_t largest_block = 8192;
+    const std::size_t wanted = std::max<std::size_t>(usual_block / slot_size, 4);
+    const std::size_t fitting = std::max<std::size_t>(largest_block / slot_size, 2);
+    return static_cast<slot_number>(std::min({wanted, fitting, most}));
+}
+
+// Slabs of an eighth of what the class holds keep both their number and the unused memory small.
 slot_number drop_in_slab(std::size_t slot_size, std::size_t capacity, std::size_t most,
                          std::size_t (*record_bytes)(slot_number)) noexcept {
-    constexpr std::size_t first_block = 1024;
+    if (capacity == 0) return first_drop_in_slab(slot_size, most);
     const std::size_t held = capacity * slot_size;
-    const std::size_t target = std::max(held / 8, std::clamp(held, first_block, page));
+    const std::size_t target = std::max(held / 8, std::min(held, page));
     const auto estimate = static_cast<slot_number>(std::min(target / slot_size, most));
     const std::size_t record = record_bytes(estimate);
     const std::size_t fitting = target > record ? (target - record) / slot_size : 0;
@@ -43,7 +51,7 @@ class_plan::class_plan(std::span<const pool_config> classes)
 }
 
 slot_geometry class_plan::geometry_of(std::size_t index) const noexcept {
-    const size_class c = is_drop_in() ? natural::class_of_pool(index) : listed_[index];
+    const size_class c = map().at(index);
     return {c.slot_size, c.alignment};
 }
 
@@ -67,7 +75,7 @@ allocation_failure class_plan::why_full(std::size_t index, std::size_t capacity)
 slot_number class_plan::next_slab(std::size_t index, std::size_t capacity,
                                   std::size_t (*record_bytes)(slot_number)) const {
     if (!is_drop_in()) return configured_slab(configs_[index], capacity);
-    return drop_in_slab(geometry_of(index).slot_size(), capacity, options_.max_blocks_per_chunk,
+    return drop_in_slab(natural_.at(index).slot_size, capacity, options_.max_blocks_per_chunk,
                         record_bytes);
 }
 

@@ -74,6 +74,8 @@ struct guard_over_all {
 struct pool_over_all {
     static constexpr bool serves_larger = true;
     static constexpr bool can_grow = true;
+    static constexpr std::size_t first_slots_kept =
+        drop_in<growing_pool_resource>::first_slots_kept;
     static bool fits(std::size_t bytes, std::size_t alignment) {
         return drop_in<growing_pool_resource>::fits(bytes, alignment);
     }

@@ -16,12 +16,16 @@ namespace fastalloc::testing {
 template <class Resource>
 struct growing_fixture {
     static constexpr bool can_grow = true;
+    static constexpr std::size_t first_slots_kept = 0;
     static std::pmr::memory_resource* upstream_of(std::pmr::memory_resource* u) { return u; }
     Resource resource;
 };
 
 template <class Resource>
 struct drop_in : growing_fixture<Resource> {
+    // A first slab may lie with the books: up to 1 KiB of slots of 56 bytes.
+    static constexpr std::size_t first_slots_kept =
+        Resource::used_by == detail::threads::all ? 0 : 1024 / 56;
     static constexpr bool serves_larger = true;
     static bool fits(std::size_t bytes, std::size_t alignment) {
         return smallest_slot(bytes, alignment) <= 4096;

@@ -29,13 +29,12 @@ public:
         for (std::size_t bits = capacity;; bits = words_for(bits)) {
             const std::size_t count = words_for(bits);
             begin_[levels_++] = begin;
-            std::memset(words_ + begin, 0xff, count * sizeof(word));
-            // The last word of a level ends where the level below does.
-            if (bits % 64 != 0) words_[begin + count - 1] = (word{1} << (bits % 64)) - 1;
+            if (count != 1) std::memset(words_ + begin, 0xff, (count - 1) * sizeof(word));
             begin += static_cast<std::uint32_t>(count);
+            // The last word of a level ends where the level below does.
+            words_[begin - 1] = bits == 0 ? 0 : ~word{0} >> (-bits % 64);
             if (count == 1) break;
         }
-        if (capacity == 0) words_[0] = 0;
     }
 
     ~bitmap_index() { memory_->deallocate(words_, required_bytes(capacity_), alignof(word)); }

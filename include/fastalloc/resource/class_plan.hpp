@@ -22,7 +22,7 @@ public:
     /// The plan of a drop-in resource.
     constexpr explicit class_plan(const std::pmr::pool_options& options) noexcept
         : options_(resolved(options)),
-          natural_limit_(options_.largest_required_pool_block),
+          natural_(class_map::of_natural(options_.largest_required_pool_block)),
           larger_requests_(fastalloc::larger_requests::to_upstream) {}
 
     /// Throws: `invalid_configuration` if there is no class, one has no slot size, two are alike, or
@@ -30,7 +30,7 @@ public:
     FASTALLOC_EXPORT explicit class_plan(std::span<const pool_config> classes);
 
     /// It refers to this plan.
-    class_map map() const noexcept { return {listed_, natural_limit_}; }
+    class_map map() const noexcept { return is_drop_in() ? natural_ : class_map{listed_}; }
 
     fastalloc::larger_requests larger_requests() const noexcept { return larger_requests_; }
 
@@ -55,9 +55,9 @@ public:
     FASTALLOC_EXPORT slot_number next_slab(std::size_t index, std::size_t capacity,
                                            std::size_t (*record_bytes)(slot_number)) const;
 
-private:
     bool is_drop_in() const noexcept { return configs_.empty(); }
 
+private:
     static constexpr std::pmr::pool_options resolved(
         const std::pmr::pool_options& options) noexcept {
         constexpr std::size_t default_blocks = std::size_t{1} << 14;
@@ -74,7 +74,7 @@ private:
     std::vector<pool_config> configs_;  // in routing order; empty: a drop-in resource
     std::vector<size_class> listed_;
     std::pmr::pool_options options_;
-    std::size_t natural_limit_ = 0;  // bytes
+    class_map natural_;  // none unless this is a drop-in resource
     fastalloc::larger_requests larger_requests_;
 };
 

@@ -232,7 +232,7 @@ private:
             pools[i].open(reserve);
             listed[i] = {c.slot_size(), c.alignment()};
         });
-        this->route_by({pools, {{listed, classes.size()}, 0}});
+        this->route_by({pools, {{listed, classes.size()}}});
     }
 
     bool grow_slow(pool_type& pool) final {

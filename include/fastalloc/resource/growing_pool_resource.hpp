@@ -105,7 +105,8 @@ public:
     /// growth begins again from the initial capacity. Complexity: linear in the number of slabs.
     void release() noexcept;
 
-    /// Effects: empties the magazines and gives back each slab that holds no live block.
+    /// Effects: empties the magazines and gives back each slab that holds no live block, but for the
+    /// first of each class of a drop-in: at most 1 KiB, or four slots.
     /// Complexity: linear in the number of slabs.
     void trim() noexcept;
 
@@ -118,7 +119,7 @@ protected:
         : base(upstream, plan.larger_requests()),
           plan_(std::move(plan)),
           others_(others),
-          books_(books_block, upstream) {}
+          books_(first_books(), upstream) {}
 
     /// Effects: moves the free slots in the magazines back to the slabs.
     void flush() noexcept {
@@ -128,7 +129,11 @@ protected:
     }
 
 private:
-    static constexpr std::size_t books_block = 4096;  // bytes, to begin with
+    // Bytes of the first block of books: it has room for the first class that is used, too.
+    std::size_t first_books() const noexcept {
+        constexpr std::size_t each = sizeof(pool_type) + sizeof(reserve_type);
+        return plan_.is_drop_in() ? detail::page : plan_.map().count() * each + sizeof(void*);
+    }
 
     /// Returns: a lock for what `owns` reads and `trim` does, if other threads call them; else
     /// null.
@@ -141,12 +146,15 @@ private:
 
     void open_pool(pool_type& pool, std::size_t index);
 
+    static constexpr std::size_t largest_lent_slab = 8192 + 512;  // bytes, record included
+    bool adopt_first_slab(detail::slab_set<Index>& slabs, slot_number slots);
+
     void list_classes_slow() final;
     bool grow_slow(pool_type& pool) final;
 
     detail::class_plan plan_;
     detail::other_owners* others_;
-    std::pmr::monotonic_buffer_resource books_;  // the pools and their reserves
+    std::pmr::monotonic_buffer_resource books_;  // the pools, their reserves and first slabs
     pool_type only_pool_;                        // where there is one class
 };
 
@@ -180,6 +188,7 @@ bool basic_growing_pool_resource<Index, Collector>::grow_slow(pool_type& pool) {
         if constexpr (Collector::counts) pool.counts().failed(plan_.why_full(index, capacity));
         return false;
     }
+    if (capacity == 0 && adopt_first_slab(slabs, slots)) return true;
     typename detail::slab_set<Index>::growth step(slabs, slots);
     {
         const auto guard = lock_books();
@@ -199,6 +208,23 @@ void basic_growing_pool_resource<Index, Collector>::open_pool(pool_type& pool, s
         plan_.geometry_of(index), this->upstream_resource(), plan_.pre_initialize(index), others_);
     const auto guard = lock_books();
     pool.open(reserve);
+}
+
+// The first slabs of a drop-in lie with the books, which spares a short-lived resource most requests to
+// upstream. Returns: whether the slab was made there.
+template <class Index, class Collector>
+bool basic_growing_pool_resource<Index, Collector>::adopt_first_slab(detail::slab_set<Index>& slabs,
+                                                                     slot_number slots) {
+    if (!plan_.is_drop_in()) return false;
+    const auto block = detail::slab_block::of<detail::listed_slab<Index>>(slabs.geometry(), slots);
+    if (block.bytes > largest_lent_slab || block.alignment > alignof(std::max_align_t)) {
+        return false;
+    }
+    auto* const start =
+        static_cast<std::byte*>(detail::allocate_from(books_, block.bytes, block.alignment));
+    const auto guard = lock_books();
+    slabs.adopt(start, slots, start + block.record_offset);
+    return true;
 }
 
 template <class Index, class Collector>
@@ -225,7 +251,7 @@ void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
             unused = slabs.detach_unused();
         }
         slabs.give_back(unused);
-        if (slabs.capacity() == 0) pool.shrink();
+        if (slabs.available() == slabs.capacity()) pool.shrink();
     }
 }
 

@@ -56,7 +56,7 @@ public:
 
 private:
     // Where there are no natural classes the hot path finds these instead of a branch.
-    static inline constinit std::array<Pool, natural::pool_count> closed_pools{};
+    static inline constinit std::array<Pool, natural::tabled_classes> closed_pools{};
 
     Pool* natural_ = closed_pools.data();
     size_class first_;  // a copy of listed[0]; serves nothing where there is none

@@ -74,20 +74,29 @@ constexpr std::size_t class_of(std::size_t key) noexcept {
     return key < tabled_keys ? class_table[key / 8] : computed_class(key);
 }
 
-inline constexpr std::size_t class_count = class_of(largest_size - 1) + 1;
+/// All that the table finds: a hot path that uses it compares with no limit.
+inline constexpr std::size_t tabled_classes = class_of(tabled_keys - 1) + 1;
 
-/// A pool for each class, then one for its requests of larger alignment.
-inline constexpr std::size_t pool_count = 2 * class_count;
-
-/// Returns: the pool of a request. Preconditions: `key < largest_size`.
-constexpr std::size_t pool_of(std::size_t key, std::size_t alignment) noexcept {
-    return class_of(key) + (alignment > ordinary_alignment ? class_count : 0);
+/// Returns: how many classes a resource has that serves up to `limit` bytes. Preconditions: `limit` is
+/// neither 0 nor above `largest_size`.
+constexpr std::size_t classes_up_to(std::size_t limit) noexcept {
+    return std::max(class_of(limit - 1) + 1, tabled_classes);
 }
 
-constexpr size_class class_of_pool(std::size_t index) noexcept {
-    const std::size_t size = slot_size(index % class_count);
+// A pool for each of `classes` classes, then one for its requests of larger alignment.
+
+/// Returns: the pool of a request. Preconditions: `class_of(key) < classes`.
+constexpr std::size_t pool_of(std::size_t key, std::size_t alignment,
+                              std::size_t classes) noexcept {
+    return class_of(key) + (alignment > ordinary_alignment ? classes : 0);
+}
+
+/// Preconditions: `index < 2 * classes`.
+constexpr size_class class_of_pool(std::size_t index, std::size_t classes) noexcept {
+    const bool is_ordinary = index < classes;
+    const std::size_t size = slot_size(is_ordinary ? index : index - classes);
     const std::size_t alignment = natural_alignment(size);
-    return {size, index < class_count ? std::min(alignment, ordinary_alignment) : alignment};
+    return {size, is_ordinary ? std::min(alignment, ordinary_alignment) : alignment};
 }
 
 }  // namespace natural
@@ -112,21 +121,27 @@ constexpr std::size_t listed_class_of(std::span<const size_class> classes, std::
 struct class_map {
     std::span<const size_class> listed;  // in ascending order of slot size, then alignment
     std::size_t natural_limit = 0;       // bytes
+    std::size_t natural_classes = 0;
 
     static constexpr std::size_t no_class = size_max;
 
+    /// Preconditions: `limit` is neither 0 nor above `natural::largest_size`.
+    static constexpr class_map of_natural(std::size_t limit) noexcept {
+        return {{}, limit, natural::classes_up_to(limit)};
+    }
+
     constexpr std::size_t count() const noexcept {
-        return natural_limit != 0 ? natural::pool_count : listed.size();
+        return natural_limit != 0 ? 2 * natural_classes : listed.size();
     }
 
     /// Preconditions: `index < count()`.
     constexpr size_class at(std::size_t index) const noexcept {
-        return natural_limit != 0 ? natural::class_of_pool(index) : listed[index];
+        return natural_limit != 0 ? natural::class_of_pool(index, natural_classes) : listed[index];
     }
 
     constexpr std::size_t class_of(std::size_t bytes, std::size_t alignment) const noexcept {
         const std::size_t key = exact_routing_key(bytes, alignment);
-        if (key < natural_limit) return natural::pool_of(key, alignment);
+        if (key < natural_limit) return natural::pool_of(key, alignment, natural_classes);
         const std::size_t index = listed_class_of(listed, key, alignment);
         return index == listed.size() ? no_class : index;
     }

@@ -163,7 +163,7 @@ public:
     void release() noexcept;
 
     /// Effects: empties the magazines of the caller and of threads that ended, and gives back each
-    /// of their slabs that holds no live block. Complexity: linear in the number of slabs.
+    /// of their slabs as `growing_pool_resource` does. Complexity: linear in the number of slabs.
     void trim() noexcept;
 
 private:

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
+#include <utility>
 
 namespace fastalloc::detail {
 
@@ -37,8 +38,6 @@ public:
     // Observers read how full other threads' magazines are.
     using place = relaxed<void**>;
 
-    bool spilled_since_refill = false;
-
     /// Returns: a reserve for a thread's pool in front of `depot`, made in memory of upstream; null if
     /// there is none. Preconditions: `limits.first` is not 0.
     static depot_reserve* try_make(Depot& depot, const magazine_limits& limits,
@@ -58,6 +57,11 @@ public:
     }
 
     void put_some(void* const* in, std::size_t count) noexcept { depot_->put_some(in, count); }
+
+    void spilled() noexcept { spilled_since_refill_ = true; }
+
+    // A refill that follows a spill says that requests come in runs longer than the magazine.
+    bool is_short(std::size_t) noexcept { return std::exchange(spilled_since_refill_, false); }
 
     void** first_magazine() noexcept { return reinterpret_cast<void**>(this + 1); }
 
@@ -86,6 +90,7 @@ private:
         return round_up(slots * sizeof(void*), cache_line);
     }
 
+    bool spilled_since_refill_ = false;
     Depot* depot_;
     std::pmr::memory_resource* upstream_;
     magazine_limits limits_;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory_resource>
+#include <utility>
 
 namespace fastalloc::detail {
 
@@ -34,7 +35,10 @@ concept magazine_reserve = requires(R& r, void** out, void* const* in, void** me
     noexcept->std::same_as<void**>;  // null if there is no memory
     { r.free_magazine(memory, n) }
     noexcept->std::same_as<void>;
-    { r.spilled_since_refill } -> std::same_as<bool&>;
+    { r.spilled() }
+    noexcept->std::same_as<void>;
+    { r.is_short(n) }
+    noexcept->std::same_as<bool>;  // at a refill, of a magazine of n slots
 };
 
 /// No magazine has more slots.
@@ -119,8 +123,7 @@ public:
     /// Effects: fills half of the magazine, if the reserve has so many free slots.
     /// Preconditions: open and empty.
     void refill_slow() noexcept {
-        if (reserve_->spilled_since_refill) enlarge_magazine();
-        reserve_->spilled_since_refill = false;
+        if (reserve_->is_short(magazine_.capacity())) enlarge_magazine();
         const std::size_t half = (magazine_.capacity() + 1) / 2;
         magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, half);
     }
@@ -129,7 +132,7 @@ public:
     /// full.
     void spill_slow() noexcept {
         spill((magazine_.size() + 1) / 2);
-        reserve_->spilled_since_refill = true;
+        reserve_->spilled();
     }
 
     /// Effects: gives the whole magazine back to the reserve. Preconditions: open.
@@ -195,7 +198,6 @@ private:
         reserve_->free_magazine(magazine_.low, magazine_.capacity());
     }
 
-    // A spill that follows a refill says that requests come in runs longer than the magazine.
     // Upstream may refuse: the smaller magazine still works.
     void enlarge_magazine() noexcept {
         const std::size_t count = magazine_.capacity() * 2;
@@ -218,7 +220,6 @@ struct slab_reserve {
     using counts = Counts;
 
     slab_set<Index> slabs;
-    bool spilled_since_refill = false;
 
     slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
                  bool pre_initialize, other_owners* others) noexcept
@@ -234,6 +235,16 @@ struct slab_reserve {
     }
 
     void put_some(void* const* in, std::size_t count) noexcept { slabs.put_some(in, count); }
+
+    void spilled() noexcept { spilled_since_refill_ = true; }
+
+    // A refill that follows a spill says that requests come in runs longer than the magazine. Where many
+    // slots are in use, more of them may be kept ready before anybody has asked for it.
+    bool is_short(std::size_t magazine) noexcept {
+        constexpr std::size_t most_kept = 16;  // of so many slots one
+        return std::exchange(spilled_since_refill_, false) ||
+               slabs.capacity() / most_kept > magazine;
+    }
 
     void** first_magazine() noexcept {
         return given_magazine_ != nullptr ? given_magazine_ : first_magazine_.data();
@@ -257,6 +268,7 @@ struct slab_reserve {
     }
 
 private:
+    bool spilled_since_refill_ = false;
     void** given_magazine_ = nullptr;
     std::size_t given_slots_ = 0;
     std::array<void*, 16> first_magazine_;  // not initialized: a magazine says what is valid

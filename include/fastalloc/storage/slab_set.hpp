@@ -25,6 +25,7 @@ using listed_slab = slab<Index, partial_link<Index>>;
 template <index_strategy Index>
 struct partial_link {
     listed_slab<Index>* next_partial;  // in the list of slabs to refill from
+    bool is_lent;                      // its memory is its provider's
 };
 
 /// Whom slots belong to that a slab set does not own.
@@ -178,20 +179,22 @@ public:
         enter(std::exchange(step.added_, nullptr));
     }
 
-    /// Effects: takes over slots and a record that lie in memory which stays its provider's.
-    /// Preconditions: the set is empty and gets no other slab.
+    /// Effects: adds a slab of slots and a record in memory which stays its provider's.
+    /// Preconditions: the set is empty.
     void adopt(std::byte* base, slot_number slots, void* record) {
-        adopted_ = true;
-        enter(::new (record) slab_type(base, slots, geometry_.slot_size()));
+        auto* const s = ::new (record) slab_type(base, slots, geometry_.slot_size());
+        s->links.is_lent = true;
+        enter(s);
     }
 
-    /// Effects: every slot of the adopted slab is free, whoever still uses it.
+    /// Effects: every slot is free, whoever still uses it. Preconditions: the set has one slab, which
+    /// it adopted.
     void restart() {
-        auto* const s = static_cast<slab_type*>(slabs_);
+        slab_range* const s = slabs_;
         std::byte* const base = s->base;
-        const slot_number slots = s->index.capacity();
+        const auto slots = static_cast<slot_number>(capacity_);
         release();
-        enter(::new (s) slab_type(base, slots, geometry_.slot_size()));
+        adopt(base, slots, s);
     }
 
     /// Slabs, and a directory, that the set no longer uses.
@@ -200,15 +203,14 @@ public:
         slab_directory directory;
     };
 
-    /// Effects: parts with each slab whose slots are all available.
+    /// Effects: parts with each slab whose slots are all available, but for one that was adopted.
     surplus detach_unused() noexcept {
         surplus detached;
-        if (adopted_) return detached;
         slab_range** link = &slabs_;
         current_ = partial_ = nullptr;
         while (*link != nullptr) {
             auto* const s = static_cast<slab_type*>(*link);
-            if (s->index.available() == s->index.capacity()) {
+            if (s->index.available() == s->index.capacity() && !s->links.is_lent) {
                 *link = s->next;
                 --slab_count_;
                 capacity_ -= s->index.capacity();
@@ -244,7 +246,7 @@ public:
         while (slabs_ != nullptr) {
             auto* const s = static_cast<slab_type*>(slabs_);
             slabs_ = s->next;
-            if (adopted_) {
+            if (s->links.is_lent) {
                 std::destroy_at(s);
             } else {
                 give_back(s);
@@ -299,7 +301,6 @@ private:
     std::pmr::memory_resource* upstream_;
     other_owners* others_;
     bool pre_initialize_;
-    bool adopted_ = false;
 };
 
 }  // namespace fastalloc::detail

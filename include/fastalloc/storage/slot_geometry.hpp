@@ -39,7 +39,7 @@ public:
 
     /// Preconditions: `offset` is a multiple of the slot size.
     constexpr slot_number number_at(std::size_t offset) const noexcept {
-        return static_cast<slot_number>((offset >> shift_) * inverse_);
+        return static_cast<slot_number>(offset >> shift_) * inverse_;
     }
 
     /// Effects: writes where the slots `first` up to `first + count - 1` of a slab at `base` are, the
@@ -62,20 +62,21 @@ public:
     }
 
 private:
-    // Dividing by 2^k * odd, where the remainder is known to be 0, is a shift by k and a
-    // multiplication by the inverse of the odd part modulo 2^64. Each Newton step doubles the
-    // number of valid bits, and an odd number is its own inverse modulo 8. (Hacker's Delight,
-    // 10-16.)
-    static constexpr std::uint64_t inverse_of_odd(std::uint64_t odd) noexcept {
-        std::uint64_t inverse = odd;
-        for (int valid_bits = 3; valid_bits < 64; valid_bits *= 2) inverse *= 2 - odd * inverse;
+    // Dividing by 2^k * odd, where the remainder is known to be 0 and the result to fit 32 bits, is a
+    // shift by k and a multiplication by the inverse of the odd part modulo 2^32. Each Newton step
+    // doubles the number of valid bits, and an odd number is its own inverse modulo 8. (Hacker's
+    // Delight, 10-16.)
+    static constexpr slot_number inverse_of_odd(std::size_t odd) noexcept {
+        const auto factor = static_cast<slot_number>(odd);
+        slot_number inverse = factor;
+        for (int valid_bits = 3; valid_bits < 32; valid_bits *= 2) inverse *= 2 - factor * inverse;
         return inverse;
     }
 
     std::size_t slot_size_;
     std::size_t alignment_;
     std::uint32_t shift_;
-    std::uint64_t inverse_;
+    slot_number inverse_;
 };
 
 }  // namespace fastalloc::detail

@@ -112,7 +112,8 @@ protected:
     // What `pool_resource_interface` asks for.
 
     template <class Act, class Otherwise>
-    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
+    [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
+                                        Otherwise otherwise) const {
         return router_.template at_once<MayBeDropIn>(bytes, alignment, act, otherwise);
     }
 

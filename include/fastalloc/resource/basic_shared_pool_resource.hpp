@@ -177,7 +177,8 @@ private:
     using shelves = std::atomic<shelf*>;
 
     template <class Act, class Otherwise>
-    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
+    [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
+                                        Otherwise otherwise) const {
         const row* const mine = rows_.mine();
         if (mine == nullptr) [[unlikely]] {
             return otherwise();

@@ -32,7 +32,8 @@ enum class threads {
 /// `Collector` says what is counted: see collector.hpp.
 ///
 /// The members named as those of `std::pmr::memory_resource` hide them: a caller who knows the
-/// static type reaches the same hot path without a virtual call.
+/// static type reaches the same hot path without a virtual call. It is always inlined: compilers
+/// judge it by its size, of which most is never executed, and leave a call that costs as much.
 template <class Derived, collector Collector>
 class pool_resource_interface : public std::pmr::memory_resource {
 public:
@@ -49,8 +50,8 @@ public:
     /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
     /// refused; what upstream or a custom growth function throws. No effects then.
     /// Complexity: constant, except when growing.
-    [[nodiscard]] void* allocate(std::size_t bytes,
-                                 std::size_t alignment = alignof(std::max_align_t)) {
+    [[nodiscard, gnu::always_inline]] void* allocate(
+        std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
         [[maybe_unused]] const auto watch = collector_.time_allocate();
         return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
                               [&] { return allocate_by_search(bytes, alignment); });
@@ -60,8 +61,8 @@ public:
     ///
     /// Preconditions: `p` came from this resource for the same `bytes` and `alignment`.
     /// Complexity: constant.
-    void deallocate(void* p, std::size_t bytes,
-                    std::size_t alignment = alignof(std::max_align_t)) noexcept {
+    [[gnu::always_inline]] void deallocate(
+        void* p, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
         [[maybe_unused]] const auto watch = collector_.time_deallocate();
         self().at_once(bytes, alignment, typename Derived::pool_type::put_at_once(p),
                        [&] { deallocate_by_search(p, bytes, alignment); });
@@ -69,8 +70,8 @@ public:
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted
     /// pool throws nothing on the way.
-    [[nodiscard]] void* try_allocate(std::size_t bytes,
-                                     std::size_t alignment = alignof(std::max_align_t)) noexcept {
+    [[nodiscard, gnu::always_inline]] void* try_allocate(
+        std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
         [[maybe_unused]] const auto watch = collector_.time_allocate();
         return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
                               [&] { return try_allocate_slow(bytes, alignment); });

@@ -33,7 +33,8 @@ public:
     /// `act.can(pool)` at once; else `otherwise()`. Zero bytes have a key that no class holds, and the
     /// search sees to them.
     template <bool MayBeNatural, class Act, class Otherwise>
-    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
+    [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
+                                        Otherwise otherwise) const {
         const std::size_t key = routing_key(bytes, alignment);
         if constexpr (MayBeNatural) {
             if (key < natural::tabled_keys && alignment <= natural::ordinary_alignment) [[likely]] {

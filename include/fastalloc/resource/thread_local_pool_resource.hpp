@@ -283,7 +283,8 @@ private:
     }
 
     template <class Act, class Otherwise>
-    auto at_once(std::size_t bytes, std::size_t alignment, Act act, Otherwise otherwise) const {
+    [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
+                                        Otherwise otherwise) const {
         const pools_of_thread* const mine = by_thread_.mine();
         if (mine == nullptr) [[unlikely]] {
             return otherwise();

@@ -25,7 +25,7 @@ public:
     per_thread& operator=(const per_thread&) = delete;
 
     /// Returns: what was set for the calling thread's number; null if nothing was.
-    T* mine() const noexcept {
+    [[gnu::always_inline]] T* mine() const noexcept {
         const thread_number n = thread_number::mine();
         // The entry is this thread's own: nobody else writes to it.
         if (n.value() < first_.size()) [[likely]] {

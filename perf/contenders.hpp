@@ -9,12 +9,20 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <memory_resource>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
+#if __has_include(<boost/pool/pool.hpp>)
+#include <boost/pool/pool.hpp>
+#define FASTALLOC_PERF_BOOST_POOL
+#endif
 #ifdef FASTALLOC_PERF_BOOST
+#include <fastalloc/boost/bridge.hpp>
+
 #include <boost/container/pmr/synchronized_pool_resource.hpp>
 #include <boost/container/pmr/unsynchronized_pool_resource.hpp>
 #endif
@@ -23,6 +31,11 @@
 #endif
 
 namespace perf {
+
+/// How many blocks of 64 bytes a cell has at most, for whoever must be told.
+struct expected {
+    std::size_t blocks;
+};
 
 // The resources.
 
@@ -37,6 +50,29 @@ class floor final : public std::pmr::memory_resource {
     }
 
     alignas(std::max_align_t) std::byte block_[4096];
+};
+
+/// What allocation costs when nobody frees: the next bytes of a buffer that has been written to.
+class monotonic final : public std::pmr::memory_resource {
+public:
+    /// Effects: begins anew.
+    void release() { resource_.release(); }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return resource_.allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void*, std::size_t, std::size_t) override {}
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    static constexpr std::size_t size = 32 << 20;  // as much as any row takes
+
+    std::unique_ptr<std::byte[]> buffer_ = std::make_unique<std::byte[]>(size);
+    std::pmr::monotonic_buffer_resource resource_{buffer_.get(), size};
 };
 
 /// Stands for `std::pmr::new_delete_resource()`.
@@ -70,7 +106,16 @@ private:
 /// Without a second virtual call on the way from std::pmr to Boost.
 template <class Pool>
 class boost_resource final : public std::pmr::memory_resource {
+public:
+    boost_resource() = default;
+
+    explicit boost_resource(std::pmr::memory_resource* upstream)
+        : upstream_(*upstream), pool_(&*upstream_) {}
+
+private:
     struct pool : Pool {
+        using Pool::Pool;
+
         void* take(std::size_t bytes, std::size_t alignment) {
             return Pool::do_allocate(bytes, alignment);
         }
@@ -92,6 +137,7 @@ class boost_resource final : public std::pmr::memory_resource {
         return this == &other;
     }
 
+    std::optional<fastalloc::boost_resource> upstream_;  // if none, Boost's own
     pool pool_;
 };
 
@@ -99,15 +145,47 @@ using boost_pool = boost_resource<boost::container::pmr::unsynchronized_pool_res
 using boost_synchronized_pool = boost_resource<boost::container::pmr::synchronized_pool_resource>;
 #endif
 
+#ifdef FASTALLOC_PERF_BOOST_POOL
+/// Boost.Pool's, which has blocks of one size.
+class boost_blocks final : public std::pmr::memory_resource {
+public:
+    // They hide the base's, as fastalloc's do, so that both doors lead here.
+    void* allocate(std::size_t, std::size_t) {
+        void* const p = pool_.malloc();
+        if (p == nullptr) [[unlikely]]
+            throw std::bad_alloc();
+        return p;
+    }
+
+    void deallocate(void* p, std::size_t, std::size_t) { pool_.free(p); }
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        deallocate(p, bytes, alignment);
+    }
+
+    bool do_is_equal(const memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    boost::pool<> pool_{64};
+};
+#endif
+
 #ifdef FASTALLOC_PERF_FOONATHAN
 /// foonathan/memory's pools for nodes of up to `LargestNode` bytes; larger blocks from upstream.
 ///
 /// It has two ways from a size to its pool, and neither is the best everywhere: one pool for each
-/// power of two is cheap to make, one pool for each size is fast to find.
+/// power of two is cheap to make, one pool for each size is fast to find. A block is shared out among
+/// all of them, and each share has to be larger than a node.
 template <class Buckets, std::size_t LargestNode, std::size_t FirstBlock>
 class foonathan_pools final : public std::pmr::memory_resource {
 public:
-    // They hide the base's, as fastalloc's do, so that both doors lead here.
+    // As above.
     void* allocate(std::size_t bytes, std::size_t alignment) {
         if (bytes > LargestNode) [[unlikely]]
             return upstream_->allocate(bytes, alignment);
@@ -138,7 +216,7 @@ private:
     std::pmr::memory_resource* upstream_ = std::pmr::get_default_resource();
 };
 
-using foonathan_log2 = foonathan_pools<foonathan::memory::log2_buckets, 4096, 16 << 10>;
+using foonathan_log2 = foonathan_pools<foonathan::memory::log2_buckets, 4096, 64 << 10>;
 using foonathan_identity = foonathan_pools<foonathan::memory::identity_buckets, 1024, 4 << 20>;
 #endif
 
@@ -178,6 +256,16 @@ private:
 using mimalloc = library_malloc<malloc_library::mimalloc>;
 using tbb_malloc = library_malloc<malloc_library::tbb>;
 
+/// Of blocks of 64 bytes.
+class fixed_blocks : public fastalloc::fixed_pool_resource {
+public:
+    explicit fixed_blocks(expected most = {64},
+                          std::pmr::memory_resource* upstream = std::pmr::get_default_resource())
+        : fastalloc::fixed_pool_resource(
+              fastalloc::pool_config::builder().slot_size(64).capacity(most.blocks).build(),
+              upstream) {}
+};
+
 // The doors.
 
 /// A string literal as a template argument.
@@ -202,6 +290,12 @@ public:
     using resource_type = Resource;
     static constexpr const char* name = Name.text;
 
+    template <class... Arguments>
+    requires std::is_constructible_v<Resource, Arguments...>
+    explicit through_pointer(Arguments... arguments) : resource_(arguments...) {}
+
+    Resource& resource() { return resource_; }
+
     template <class T>
     std::pmr::polymorphic_allocator<T> allocator() {
         if constexpr (std::is_same_v<Resource, new_delete>) {
@@ -221,6 +315,10 @@ class through_type {
 public:
     using resource_type = Resource;
     static constexpr const char* name = Name.text;
+
+    template <class... Arguments>
+    requires std::is_constructible_v<Resource, Arguments...>
+    explicit through_type(Arguments... arguments) : resource_(arguments...) {}
 
     template <class T>
     fastalloc::resource_allocator<T, Resource> allocator() {
@@ -249,22 +347,48 @@ public:
 template <class... Contenders>
 struct contender_list {};
 
-using with_floor = contender_list<through_pointer<"floor", floor>>;
+template <class... First, class... Then>
+contender_list<First..., Then...> operator+(contender_list<First...>, contender_list<Then...>) {
+    return {};
+}
 
-using contenders =
+using with_floor = contender_list<through_pointer<"floor", floor>>;
+using with_monotonic = contender_list<through_pointer<"monotonic", monotonic>>;
+
+/// Those of which a program can have thousands.
+using peers =
     contender_list<through_pointer<"new_delete", new_delete>,
-                   through_pointer<"libstdc++_pool", std::pmr::unsynchronized_pool_resource>,
+                   through_pointer<"malloc", process_malloc>, through_pointer<"mimalloc", mimalloc>,
+                   through_pointer<"tbb", tbb_malloc>,
+                   through_pointer<"libstdc++_pool", std::pmr::unsynchronized_pool_resource>
 #ifdef FASTALLOC_PERF_BOOST
-                   through_pointer<"boost_pool", boost_pool>,
+                   ,
+                   through_pointer<"boost_pool", boost_pool>
 #endif
+                   >;
+
+/// Those that ask for much to begin with.
+using large_peers = contender_list<
 #ifdef FASTALLOC_PERF_FOONATHAN
-                   through_pointer<"foonathan_log2", foonathan_log2>,
-                   through_pointer<"foonathan", foonathan_identity>,
-                   through_type<"foonathan_static", foonathan_identity>,
+    through_pointer<"foonathan_log2", foonathan_log2>,
+    through_pointer<"foonathan", foonathan_identity>,
+    through_type<"foonathan_static", foonathan_identity>
 #endif
-                   through_pointer<"mimalloc", mimalloc>,
-                   through_pointer<"fastalloc", fastalloc::growing_pool_resource>,
-                   through_type<"fastalloc_static", fastalloc::growing_pool_resource>>;
+    >;
+
+using ours = contender_list<through_pointer<"fastalloc", fastalloc::growing_pool_resource>,
+                            through_type<"fastalloc_static", fastalloc::growing_pool_resource>>;
+
+using contenders = decltype(peers{} + large_peers{} + ours{});
+
+/// Where all blocks are of 64 bytes.
+using with_one_size = contender_list<
+#ifdef FASTALLOC_PERF_BOOST_POOL
+    through_pointer<"boost_simple_pool", boost_blocks>,
+    through_type<"boost_simple_pool_static", boost_blocks>,
+#endif
+    through_pointer<"fastalloc_fixed", fixed_blocks>,
+    through_type<"fastalloc_fixed_static", fixed_blocks>>;
 
 /// What several threads may use at once.
 using shared_contenders =

@@ -44,7 +44,7 @@ bool is_used(const known_malloc& malloc) {
 /// malloc, or glibc's if none is named.
 bool malloc_is_as_named(int& argc, char** argv) {
     constexpr std::string_view option = "--malloc=";
-    const auto is_option = [](const char* text) {
+    const auto is_option = [&](const char* text) {
         return std::string_view(text).starts_with(option);
     };
     const auto found = std::find_if(argv + 1, argv + argc, is_option);

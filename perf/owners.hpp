@@ -13,10 +13,8 @@
 #include <type_traits>
 #include <vector>
 
-#if __has_include(<boost/pool/object_pool.hpp>)
+#ifdef FASTALLOC_PERF_BOOST_POOL
 #include <boost/pool/object_pool.hpp>
-#include <boost/pool/pool.hpp>
-#define FASTALLOC_PERF_BOOST_POOL
 #endif
 
 namespace perf {

@@ -15,6 +15,7 @@
 #include <random>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace perf {
@@ -37,15 +38,24 @@ std::string name_here() {
     return {};
 }
 
+/// Effects: `workload(state, contender)`. A workload that makes its contender itself is told which.
+template <class Contender, class Workload>
+void run(benchmark::State& state, const Workload& workload) {
+    if constexpr (std::is_invocable_v<Workload, benchmark::State&, std::type_identity<Contender>>) {
+        workload(state, std::type_identity<Contender>());
+    } else {
+        Contender contender;
+        workload(state, contender);
+    }
+}
+
 template <class Contender, class Workload>
 void add_cell(const std::string& row, Workload workload) {
     const std::string name = name_here<Contender>();
     if (name.empty()) return;
-    auto* const cell = benchmark::RegisterBenchmark((row + '/' + name).c_str(),
-                                                    [workload](benchmark::State& state) {
-                                                        Contender contender;
-                                                        workload(state, contender);
-                                                    });
+    auto* const cell = benchmark::RegisterBenchmark(
+        (row + '/' + name).c_str(),
+        [workload](benchmark::State& state) { run<Contender>(state, workload); });
     if constexpr (requires { Workload::sets_time; }) cell->UseManualTime();
 }
 
@@ -65,6 +75,31 @@ void add_row(const std::string& row, Workload workload, Lists... lists) {
 inline void count_operations(benchmark::State& state, std::size_t operations) {
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(operations));
 }
+
+/// To be called where nothing is live: who does not free begins anew.
+template <class Contender>
+void all_is_freed(Contender& contender) {
+    if constexpr (std::is_same_v<typename Contender::resource_type, monotonic>) {
+        contender.resource().release();
+    }
+}
+
+/// Measures `round()`, which is as many `operations` and leaves nothing live.
+template <class Contender, class Round>
+void measure_rounds(benchmark::State& state, Contender& contender, std::size_t operations,
+                    Round round) {
+    const auto whole = [&] {
+        round();
+        all_is_freed(contender);
+    };
+    whole();  // no contender pays for its first memory
+    for (auto _ : state) whole();
+    count_operations(state, operations);
+}
+
+/// What a contender's allocators are.
+template <class Contender, class T>
+using allocator_of = decltype(std::declval<Contender&>().template allocator<T>());
 
 /// Allocates `n` objects and writes the first word, as a user would.
 ///

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-/// What one block costs: blocks of one size in the orders that programs free them, without any
-/// container in between. An operation is one allocation and one deallocation.
+/// What one block costs while few are live, without any container in between. An operation is one
+/// allocation and one deallocation.
 
 #include "rows.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <string>
 #include <vector>
 
 namespace perf {
@@ -35,21 +34,6 @@ constexpr auto pair_mixed = [](benchmark::State& state, auto& contender) {
     }
     count_operations(state, count);
 };
-
-/// Allocates as many blocks as `order` has numbers, then frees them in that order.
-auto batch(numbers order) {
-    return [order](benchmark::State& state, auto& contender) {
-        auto allocator = contender.template allocator<item>();
-        std::vector<item*> blocks(order.size());
-        const auto round = [&] {
-            for (item*& p : blocks) p = take(allocator);
-            for (const std::uint32_t i : order) give(allocator, blocks[i]);
-        };
-        round();  // no contender pays for its first memory
-        for (auto _ : state) round();
-        count_operations(state, order.size());
-    };
-}
 
 /// Frees the oldest of `length` blocks and allocates one.
 auto fifo(std::size_t length) {
@@ -100,27 +84,15 @@ private:
     node nodes_[64];
 };
 
-struct fixed_blocks : fastalloc::fixed_pool_resource {
-    fixed_blocks()
-        : fastalloc::fixed_pool_resource(
-              fastalloc::pool_config::builder().slot_size(sizeof(item)).capacity(64).build()) {}
-};
-
-using of_one_size = contender_list<through_type<"inline_lifo", lifo>,
-                                   through_type<"fastalloc_fixed_static", fixed_blocks>>;
+using with_lifo = contender_list<through_type<"inline_lifo", lifo>>;
 
 }  // namespace
 
 void add_rows() {
-    add_row("pair_64", pair, with_floor{}, contenders{}, of_one_size{});
-    add_row("pair_64_untouched", pair_untouched, with_floor{}, contenders{}, of_one_size{});
+    add_row("pair_64", pair, with_floor{}, contenders{}, with_one_size{}, with_lifo{});
+    add_row("pair_64_untouched", pair_untouched, with_floor{}, contenders{}, with_one_size{},
+            with_lifo{});
     add_row("pair_mixed", pair_mixed, with_floor{}, contenders{});
-    for (const std::uint32_t n : {1'000u, 100'000u}) {
-        const std::string name = "batch_" + std::to_string(n);
-        add_row(name + "_in_order", batch(ascending(n)), with_floor{}, contenders{});
-        add_row(name + "_reverse", batch(descending(n)), with_floor{}, contenders{});
-        add_row(name + "_random", batch(shuffled(n)), with_floor{}, contenders{});
-    }
     add_row("fifo_1000", fifo(1'000), with_floor{}, contenders{});
 }
 

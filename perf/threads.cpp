@@ -6,6 +6,7 @@
 #include "team.hpp"
 
 #include <barrier>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -267,6 +269,30 @@ constexpr auto burst = [](benchmark::State& state, auto& contender, team& worker
     });
 };
 
+/// Starts a thread that allocates 10 blocks of 8 to 512 bytes and frees them, and waits for its end.
+/// An operation is one thread; what it costs alone is what the floor takes.
+struct thread_start {
+    static constexpr bool sets_time = true;
+
+    void operator()(benchmark::State& state, auto& contender) const {
+        using clock = std::chrono::steady_clock;
+        const auto allocator = contender.template allocator<std::uint64_t>();
+        const numbers words = random_below(64, 10);
+        std::vector<piece> pieces(words.size());
+        const auto live = [&] {
+            fill(allocator, pieces, words);
+            drop(allocator, pieces);
+        };
+        std::thread(live).join();  // nobody pays for its first memory
+        for (auto _ : state) {
+            const auto start = clock::now();
+            std::thread(live).join();
+            state.SetIterationTime(std::chrono::duration<double>(clock::now() - start).count());
+        }
+        count_operations(state, 1);
+    }
+};
+
 template <class Workload>
 void add_threads_row(const std::string& row, Workload workload) {
     for (const std::size_t threads : {1u, 2u, 4u, 8u}) {
@@ -296,6 +322,7 @@ void add_rows() {
     add_threads_row("hand_off_64", hand_off_64);
     add_own_blocks_row("map_churn_1000", map_churn);
     add_own_blocks_row("burst", burst);
+    add_row("thread_start", thread_start{}, with_floor{}, shared_contenders{}, with_thread_local{});
 }
 
 }  // namespace perf

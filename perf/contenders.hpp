@@ -385,10 +385,13 @@ using contenders = decltype(peers{} + large_peers{} + ours{});
 using with_one_size = contender_list<
 #ifdef FASTALLOC_PERF_BOOST_POOL
     through_pointer<"boost_simple_pool", boost_blocks>,
-    through_type<"boost_simple_pool_static", boost_blocks>,
+    through_type<"boost_simple_pool_static", boost_blocks>
 #endif
-    through_pointer<"fastalloc_fixed", fixed_blocks>,
-    through_type<"fastalloc_fixed_static", fixed_blocks>>;
+    >;
+
+/// Where it is said as well how many there are at most, or few are.
+using with_fixed = contender_list<through_pointer<"fastalloc_fixed", fixed_blocks>,
+                                  through_type<"fastalloc_fixed_static", fixed_blocks>>;
 
 /// What several threads may use at once.
 using shared_contenders =

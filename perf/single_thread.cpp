@@ -89,11 +89,12 @@ using with_lifo = contender_list<through_type<"inline_lifo", lifo>>;
 }  // namespace
 
 void add_rows() {
-    add_row("pair_64", pair, with_floor{}, contenders{}, with_one_size{}, with_lifo{});
-    add_row("pair_64_untouched", pair_untouched, with_floor{}, contenders{}, with_one_size{},
+    add_row("pair_64", pair, with_floor{}, contenders{}, with_one_size{}, with_fixed{},
             with_lifo{});
+    add_row("pair_64_untouched", pair_untouched, with_floor{}, contenders{}, with_one_size{},
+            with_fixed{}, with_lifo{});
     add_row("pair_mixed", pair_mixed, with_floor{}, contenders{});
-    add_row("fifo_1000", fifo(1'000), with_floor{}, contenders{});
+    add_row("fifo_1000", fifo(1'000), with_floor{}, contenders{}, with_one_size{});
 }
 
 }  // namespace perf

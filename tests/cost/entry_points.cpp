@@ -1,43 +1,44 @@
 // SPDX-License-Identifier: MIT
-
-// The ways into each resource, as functions whose code can be looked at. Those with numbers in them
-// are the hot path for one size; the others have to find the class first.
-
-#include <fastalloc/fastalloc.hpp>
+#include "entry_points.hpp"
 
 #include <cstddef>
+#include <memory_resource>
 #include <new>
 
 using namespace fastalloc;
 
-#define FASTALLOC_ENTRY_POINTS(name, resource)                                                \
-    extern "C" void* name##_allocate_64(resource& r) { return r.allocate(64, 8); }            \
-    extern "C" void name##_deallocate_64(resource& r, void* p) { r.deallocate(p, 64, 8); }    \
-    extern "C" void* name##_try_allocate_64(resource& r) { return r.try_allocate(64, 8); }    \
-    extern "C" void* name##_allocate(resource& r, std::size_t bytes, std::size_t alignment) { \
-        return r.allocate(bytes, alignment);                                                  \
-    }                                                                                         \
-    extern "C" void name##_deallocate(resource& r, void* p, std::size_t bytes,                \
-                                      std::size_t alignment) {                                \
-        r.deallocate(p, bytes, alignment);                                                    \
-    }                                                                                         \
-    extern "C" void name##_make(object_pool<std::max_align_t, resource>& p,                   \
-                                owned_handle<std::max_align_t>* out) {                        \
-        ::new (static_cast<void*>(out)) owned_handle<std::max_align_t>(p.make());             \
-    }                                                                                         \
-    extern "C" void name##_drop(owned_handle<std::max_align_t>& h) { h.reset(); }
+#define FASTALLOC_DEFINE_WAYS_INTO(name, resource)                                           \
+    void* name##_allocate_64(resource& r) {                                                  \
+        return resource_allocator<block_64, resource>(r).allocate(1);                        \
+    }                                                                                        \
+    void name##_deallocate_64(resource& r, void* p) {                                        \
+        resource_allocator<block_64, resource>(r).deallocate(static_cast<block_64*>(p), 1);  \
+    }                                                                                        \
+    void* name##_try_allocate_64(resource& r) { return r.try_allocate(64, 8); }              \
+    void* name##_allocate(resource& r, std::size_t bytes, std::size_t alignment) {           \
+        return r.allocate(bytes, alignment);                                                 \
+    }                                                                                        \
+    void name##_deallocate(resource& r, void* p, std::size_t bytes, std::size_t alignment) { \
+        r.deallocate(p, bytes, alignment);                                                   \
+    }                                                                                        \
+    void name##_make(object_pool<object, resource>& p, owned_handle<object>* out) {          \
+        ::new (static_cast<void*>(out)) owned_handle<object>(p.make());                      \
+    }
 
-FASTALLOC_ENTRY_POINTS(fixed, fixed_pool_resource)
-FASTALLOC_ENTRY_POINTS(growing, growing_pool_resource)
-FASTALLOC_ENTRY_POINTS(thread_local_, thread_local_pool_resource)
-FASTALLOC_ENTRY_POINTS(synchronized, synchronized_pool_resource)
-FASTALLOC_ENTRY_POINTS(lock_free, lock_free_pool_resource)
+FASTALLOC_DEFINE_WAYS_INTO(fixed, fixed_pool_resource)
+FASTALLOC_DEFINE_WAYS_INTO(growing, growing_pool_resource)
+FASTALLOC_DEFINE_WAYS_INTO(thread_local, thread_local_pool_resource)
+FASTALLOC_DEFINE_WAYS_INTO(synchronized, synchronized_pool_resource)
+FASTALLOC_DEFINE_WAYS_INTO(lock_free, lock_free_pool_resource)
 
-// The virtual functions of the vtables as well, which are otherwise in the library.
-template class fastalloc::basic_pool_resource<bitmap_index, false, no_statistics>;
-template class fastalloc::basic_pool_resource<bitmap_index, true, no_statistics>;
-template class fastalloc::basic_shared_pool_resource<detail::locked_sharing<bitmap_index>,
-                                                     no_statistics>;
-template class fastalloc::basic_shared_pool_resource<detail::lock_free_sharing<std::atomic>,
-                                                     no_statistics>;
-template class fastalloc::basic_thread_local_pool_resource<bitmap_index, no_statistics>;
+void* pointer_allocate_64(std::pmr::memory_resource& r) { return r.allocate(64, 8); }
+
+void pointer_deallocate_64(std::pmr::memory_resource& r, void* p) { r.deallocate(p, 64, 8); }
+
+void drop(owned_handle<object>& h) { h.reset(); }
+
+void* allocator_allocate_64() { return allocator<block_64>().allocate(1); }
+
+void allocator_deallocate_64(void* p) {
+    allocator<block_64>().deallocate(static_cast<block_64*>(p), 1);
+}

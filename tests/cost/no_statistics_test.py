@@ -6,7 +6,7 @@ The headers are copied without the lines by which hot paths tell collectors anyt
 into each resource compiled with both: each function must have the same instructions, one by one.
 That this would find a collector that is not free is tried with one that counts.
 
-Usage: no_statistics_test.py INCLUDE ENTRY_POINTS COMPILER...
+Usage: no_statistics_test.py INCLUDE SOURCES COMPILER...
 """
 
 import pathlib
@@ -33,13 +33,16 @@ def without_hooks(include):
         file.write_text("\n".join(kept) + "\n")
 
 
-def compiled(compiler, include, source, work):
+def compiled(compiler, include, sources, work):
     """Returns the instructions of each function, without addresses."""
-    out = work / "entry_points.o"
-    subprocess.run([*compiler, "-std=c++20", "-O2", "-DNDEBUG", "-fPIC", "-I", include, "-c", source,
-                    "-o", out], check=True)
+    objects = []
+    for name in ("entry_points", "vtables"):
+        objects.append(work / f"{name}.o")
+        subprocess.run([*compiler, "-std=c++20", "-O2", "-DNDEBUG", "-fPIC", "-I", include, "-c",
+                        f"{sources}/{name}.cpp", "-o", objects[-1]], check=True)
     text = subprocess.run(["objdump", "--disassemble", "--reloc", "--no-show-raw-insn",
-                           "--no-addresses", out], check=True, capture_output=True, text=True).stdout
+                           "--no-addresses", *objects],
+                          check=True, capture_output=True, text=True).stdout
     functions, code = {}, None
     for line in text.splitlines():
         if match := FUNCTION.match(line):
@@ -70,20 +73,21 @@ def difference(one, other):
                  for name in one if one[name] != other[name]), None)
 
 
-include, source, *compiler = sys.argv[1:]
+include, sources, *compiler = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     for name, change in (("as_is", None), ("without", without_hooks), ("counting", counting)):
         shutil.copytree(include, folder / name)
         if change:
             change(folder / name)
-    codes = {name: compiled(compiler, folder / name, source, folder)
+    codes = {name: compiled(compiler, folder / name, sources, folder)
              for name in ("as_is", "without", "counting")}
-for way in ("allocate_64", "deallocate_64", "try_allocate_64", "allocate", "deallocate", "make",
-            "drop"):
-    for resource in ("fixed", "growing", "thread_local_", "synchronized", "lock_free"):
-        if not codes["as_is"].get(f"{resource}_{way}"):
-            sys.exit(f"FAILED: {resource}_{way} has no code")
+WAYS = ("allocate_64", "deallocate_64", "try_allocate_64", "allocate", "deallocate", "make")
+for way in ["drop", "allocator_allocate_64", "allocator_deallocate_64",
+            *(f"{resource}_{way}" for way in WAYS
+              for resource in ("fixed", "growing", "thread_local", "synchronized", "lock_free"))]:
+    if not codes["as_is"].get(way):
+        sys.exit(f"FAILED: {way} has no code")
 if difference(codes["as_is"], codes["counting"]) is None:
     sys.exit("FAILED: a collector that counts makes no difference")
 if found := difference(codes["as_is"], codes["without"]):

@@ -15,6 +15,9 @@
 #include <fastalloc/latency_histogram.hpp>
 #include <fastalloc/statistics.hpp>
 
+// Upstream: memory of the system, for pools.
+#include <fastalloc/upstream/page_resource.hpp>
+
 // Index: which slot is next.
 #include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/index/bitmap_index.hpp>

@@ -20,6 +20,7 @@ struct class_statistics;
 struct pool_statistics;
 struct object_statistics;
 struct request_statistics;
+struct page_statistics;
 enum class slot_state : unsigned char;
 struct visited_slot;
 
@@ -61,6 +62,10 @@ using unsynchronized_pool_resource = growing_pool_resource;
 using synchronized_pool_resource = basic_synchronized_pool_resource<bitmap_index, no_statistics>;
 using thread_local_pool_resource = basic_thread_local_pool_resource<bitmap_index, no_statistics>;
 using lock_free_pool_resource = basic_lock_free_pool_resource<std::atomic, no_statistics>;
+
+enum class huge_pages : unsigned char;
+struct page_options;
+class page_resource;
 
 struct state_counts;
 struct occupancy_figures;

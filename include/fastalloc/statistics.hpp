@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace fastalloc {
 
@@ -121,6 +122,20 @@ struct request_statistics {
     std::uint64_t total_bytes = 0;  ///< of all allocations
 
     bool operator==(const request_statistics&) const = default;
+};
+
+/// Memory that a resource has of the system.
+struct page_statistics {
+    std::size_t current_bytes = 0;     ///< that are with users now, as requested
+    std::size_t mapped_bytes = 0;      ///< addresses with or without memory
+    std::size_t resident_bytes = 0;    ///< of them in memory now
+    std::size_t huge_bytes = 0;        ///< of them in huge pages now
+    std::size_t locked_bytes = 0;      ///< of them locked into memory
+    std::size_t mappings = 0;          ///< that there are now
+    std::uint64_t huge_fallbacks = 0;  ///< mappings without huge pages of the kind asked for first
+    std::optional<int> numa_node;      ///< that memory comes from, where one was asked for
+
+    bool operator==(const page_statistics&) const = default;
 };
 
 enum class slot_state : unsigned char {

@@ -110,6 +110,24 @@ inline constexpr report_field<request_statistics> request_fields[] = {
      field_kind::counter, value_of<&request_statistics::total_bytes>},
 };
 
+inline constexpr report_field<page_statistics> page_fields[] = {
+    {"current_bytes", "in_use_bytes", "Size of the blocks that are with users, as requested.",
+     field_kind::gauge, value_of<&page_statistics::current_bytes>},
+    {"mapped_bytes", "mapped_bytes", "Addresses, with or without memory.", field_kind::gauge,
+     value_of<&page_statistics::mapped_bytes>},
+    {"resident_bytes", "resident_bytes", "Memory.", field_kind::gauge,
+     value_of<&page_statistics::resident_bytes>},
+    {"huge_bytes", "huge_bytes", "Memory in huge pages.", field_kind::gauge,
+     value_of<&page_statistics::huge_bytes>},
+    {"locked_bytes", "locked_bytes", "Memory that is locked.", field_kind::gauge,
+     value_of<&page_statistics::locked_bytes>},
+    {"mappings", "mappings", "Mappings that there are.", field_kind::gauge,
+     value_of<&page_statistics::mappings>},
+    {"huge_fallbacks", "huge_fallbacks_total",
+     "Mappings without huge pages of the kind that was asked for first.", field_kind::counter,
+     value_of<&page_statistics::huge_fallbacks>},
+};
+
 /// A share of the operations took at most so many nanoseconds.
 struct latency_field {
     std::string_view key;
@@ -143,5 +161,6 @@ static_assert(numbers_in<class_statistics> == numbers_in<slot_statistics> + 2);
 static_assert(numbers_in<pool_statistics> == numbers_in<slot_statistics> + std::size(pool_fields));
 static_assert(numbers_in<object_statistics> == std::size(object_fields));
 static_assert(numbers_in<request_statistics> == std::size(request_fields));
+static_assert(numbers_in<page_statistics> == std::size(page_fields) + 1);  // and the NUMA node
 
 }  // namespace fastalloc::detail

@@ -155,6 +155,14 @@ void write_object(json_writer& json, std::string_view name, const Statistics& st
     json.close('}');
 }
 
+void write_pages(json_writer& json, const page_statistics& pages) {
+    json.key("pages");
+    json.open('{');
+    write_fields(json, pages, page_fields);
+    if (pages.numa_node) json.member("numa_node", static_cast<unsigned>(*pages.numa_node));
+    json.close('}');
+}
+
 void write_source(json_writer& json, const report_source& source) {
     json.open('{');
     json.key("name");
@@ -166,6 +174,7 @@ void write_source(json_writer& json, const report_source& source) {
     if (source.objects()) write_object(json, "objects", *source.objects(), object_fields);
     if (source.resource()) write_resource(json, source);
     if (source.requests()) write_object(json, "requests", *source.requests(), request_fields);
+    if (source.pages()) write_pages(json, *source.pages());
     if (source.latency()) write_latency(json, *source.latency());
     if (source.fragmentation()) json.member("fragmentation", *source.fragmentation());
     json.close('}');

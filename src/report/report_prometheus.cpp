@@ -157,6 +157,22 @@ void write_fragmentation(report_writer& out, report_sources sources) {
     });
 }
 
+void write_pages(report_writer& out, report_sources sources) {
+    const auto each = each_that(sources, &report_source::pages);
+    if (!is_any(each)) return;
+    write_families(out, "fastalloc_page_", page_fields, each);
+    const auto each_bound = [&](auto f) {
+        each([&](const page_statistics& pages, const report_source& source) {
+            if (pages.numa_node) f(*pages.numa_node, source);
+        });
+    };
+    if (!is_any(each_bound)) return;
+    family f(out, "fastalloc_page_", "numa_node", "gauge", "The node that memory comes from.");
+    each_bound([&](int node, const report_source& source) {
+        f.sample("", number_text(static_cast<unsigned>(node)), source);
+    });
+}
+
 void write_latency(report_writer& out, report_sources sources) {
     const auto each = each_that(sources, &report_source::latency);
     if (!is_any(each)) return;
@@ -178,6 +194,7 @@ void write_prometheus(report_writer& out, report_sources sources) {
     if (is_any(each_adaptor)) {
         write_families(out, "fastalloc_request_", request_fields, each_adaptor);
     }
+    write_pages(out, sources);
     write_latency(out, sources);
 }
 

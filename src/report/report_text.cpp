@@ -134,6 +134,14 @@ void write_resource(table& t, const report_source& source) {
     }
 }
 
+void write_pages(table& t, const page_statistics& pages) {
+    write_fields(t, pages, page_fields);
+    if (!pages.numa_node) return;
+    t.row("numa_node");
+    t.cell(number_text(static_cast<unsigned>(*pages.numa_node)));
+    t.end_row();
+}
+
 void write_latency(table& t, const latency_summaries& latency) {
     t.row("nanoseconds");
     t.cell("count");
@@ -196,6 +204,7 @@ void write_source(report_writer& out, const report_source& source) {
             [&](table& t) { write_resource(t, source); });
     section(source.requests().has_value(),
             [&](table& t) { write_fields(t, *source.requests(), request_fields); });
+    section(source.pages().has_value(), [&](table& t) { write_pages(t, *source.pages()); });
     section(source.latency().has_value(), [&](table& t) { write_latency(t, *source.latency()); });
     section(source.resource().has_value(), [&](table& t) { write_classes(t, source); });
 }

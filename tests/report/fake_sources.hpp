@@ -50,6 +50,14 @@ struct fake_adaptor {
     request_statistics statistics() const { return numbers; }
 };
 
+struct fake_pages {
+    static constexpr std::string_view type_name = "fake_pages";
+
+    page_statistics numbers;
+
+    page_statistics statistics() const { return numbers; }
+};
+
 inline slot_statistics some_slots(std::uint64_t base) {
     slot_statistics s;
     s.allocations = base + 800;
@@ -97,6 +105,10 @@ inline fake_timed_resource a_timed_resource() {
 }
 
 inline fake_object_pool an_object_pool() { return {{201, 152, 49, 63, 17}, a_resource()}; }
+
+inline fake_pages some_pages() {
+    return {{5'001, 9'437'184, 6'291'456, 4'194'304, 2'097'152, 3, 4, 1}};
+}
 
 inline fake_adaptor an_adaptor() { return {{901, 802, 3, 99, 104, 2'048, 4'096, 1'025, 65'537}}; }
 

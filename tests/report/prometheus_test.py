@@ -29,6 +29,8 @@ QUERIES = {
     'fastalloc_pool_fragmentation_ratio': "0.125",
     'fastalloc_object_made_total{pool="users"}': "201",
     'fastalloc_request_largest_bytes{pool="all"}': "1025",
+    'fastalloc_page_mapped_bytes{pool="pages"}': "9437184",
+    'fastalloc_page_numa_node': "1",
     'fastalloc_latency_seconds{operation="allocate",quantile="0.99",pool="orders"}': "0.000001023",
     'fastalloc_latency_seconds{operation="allocate",quantile="0.99",pool="idle"}': "NaN",
     'fastalloc_latency_seconds_count{operation="allocate", pool="orders"}': "1000",
@@ -134,7 +136,7 @@ def check_scraped(address, body, process, log):
         is_same = scraped[series] == value or math.isnan(scraped[series]) and math.isnan(value)
         check(is_same, f"{series} must be {value}, not {scraped[series]}")
     pools = {dict(labels)["pool"] for _, labels in scraped}
-    check(pools == {"orders", "users", "all", "idle", AWKWARD_NAME}, f"the pools are {pools}")
+    check(pools == {"orders", "users", "all", "pages", "idle", AWKWARD_NAME}, f"the pools are {pools}")
 
     for expression, expected in QUERIES.items():
         result = query(address, expression, **then)

@@ -33,10 +33,11 @@ TEST_CASE("json can be parsed, and has the members that it is to have") {
     const fake_timed_resource r = a_timed_resource();
     const fake_object_pool o = an_object_pool();
     const fake_adaptor a = an_adaptor();
+    const fake_pages p = some_pages();
     const nlohmann::json all =
-        parsed({report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}});
+        parsed({report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}, {"p", p}});
     CHECK(all["version"] == 1);
-    REQUIRE(all["sources"].size() == 3);
+    REQUIRE(all["sources"].size() == 4);
     const nlohmann::json& resource = all["sources"][0];
     CHECK(resource["name"] == "r");
     CHECK(resource["type"] == "fake_timed_resource");
@@ -54,6 +55,9 @@ TEST_CASE("json can be parsed, and has the members that it is to have") {
     CHECK(all["sources"][1].size() == 4);
     CHECK(all["sources"][2]["requests"]["total_bytes"] == 65'537);
     CHECK(all["sources"][2].size() == 2);
+    CHECK(all["sources"][3]["pages"]["numa_node"] == 1);
+    CHECK(all["sources"][3]["pages"].size() == 8);
+    CHECK(all["sources"][3].size() == 3);
 }
 
 TEST_CASE("json of nothing is still an object") {

@@ -42,11 +42,16 @@ TEST_CASE("each family is in one piece, however many sources there are") {
     const fake_timed_resource r = a_timed_resource();
     const fake_object_pool o = an_object_pool();
     const fake_adaptor a = an_adaptor();
+    const fake_pages p = some_pages();
+    fake_pages unbound = p;
+    unbound.numbers.numa_node.reset();
     const auto lines = lines_of({report_source("r", r).fragmentation(0.5),
                                  {"a", a},
                                  report_source("o", o).fragmentation(0.25),
                                  {"r2", r},
+                                 {"p", p},
                                  {"a2", a},
+                                 {"p2", unbound},
                                  {"o2", o}});
     std::set<std::string> families;
     std::set<std::string> series;
@@ -74,9 +79,9 @@ TEST_CASE("each family is in one piece, however many sources there are") {
             CHECK(series.insert(lines[i].substr(0, lines[i].rfind(' '))).second);
         }
     }
-    CHECK(families.size() == 12 + 1 + 8 + 5 + 9 + 1 + 1);
+    CHECK(families.size() == 12 + 1 + 8 + 5 + 9 + 7 + 1 + 1 + 1);
     // Of the four with a resource: numbers, failures by reason, and both for three classes.
-    CHECK(series.size() == 4 * (12 + 4 + 3 * (7 + 4)) + 2 + 2 * 5 + 2 * 9 + 2 * 2 * 7);
+    CHECK(series.size() == 4 * (12 + 4 + 3 * (7 + 4)) + 2 + 2 * 5 + 2 * 9 + 2 * 7 + 1 + 2 * 2 * 7);
 }
 
 TEST_CASE("each number of a resource is a sample") {
@@ -181,6 +186,25 @@ TEST_CASE("each number of an adaptor is a sample, and nothing else is") {
     check("in_use_peak_bytes", "4096");
     check("largest_bytes", "1025");
     check("allocated_bytes_total", "65537");
+}
+
+TEST_CASE("each number of an upstream of pages is a sample, and nothing else is") {
+    fake_pages p = some_pages();
+    const auto lines = lines_of(report_source("all", p));
+    CHECK(lines.size() == 3 * 8);
+    const auto check = [&](const std::string& metric, const std::string& value) {
+        check_has(lines, "fastalloc_page_" + metric + R"({pool="all",type="fake_pages"} )" + value);
+    };
+    check("in_use_bytes", "5001");
+    check("mapped_bytes", "9437184");
+    check("resident_bytes", "6291456");
+    check("huge_bytes", "4194304");
+    check("locked_bytes", "2097152");
+    check("mappings", "3");
+    check("huge_fallbacks_total", "4");
+    check("numa_node", "1");
+    p.numbers.numa_node.reset();
+    CHECK(lines_of(report_source("all", p)).size() == 3 * 7);
 }
 
 TEST_CASE("labels are escaped") {

@@ -11,11 +11,13 @@ int main() {
     const auto orders = fastalloc::testing::a_timed_resource();
     const auto users = fastalloc::testing::an_object_pool();
     const auto all = fastalloc::testing::an_adaptor();
+    const auto pages = fastalloc::testing::some_pages();
     fastalloc::testing::fake_timed_resource idle;
     std::cout << fastalloc::prometheus_content_type << '\n';
     fastalloc::report_prometheus(std::cout, {report_source("orders", orders).fragmentation(0.125),
                                              {"users", users},
                                              {"all", all},
+                                             {"pages", pages},
                                              {"idle", idle},
                                              {"\"a\" \\b\\n\nc \u00fc\t{} \xff", all}});
 }

@@ -88,6 +88,7 @@ TEST_CASE("what can be reported is known by its statistics") {
     static_assert(reportable<fake_timed_resource>);
     static_assert(reportable<fake_object_pool>);
     static_assert(reportable<fake_adaptor>);
+    static_assert(reportable<fake_pages>);
     static_assert(reportable<object_pool_over_plain_resource>);
     static_assert(!reportable<int>);
     static_assert(!reportable<says_something_else>);
@@ -147,6 +148,16 @@ TEST_CASE("a source takes what an adaptor says") {
     CHECK_FALSE(source.objects().has_value());
     CHECK_FALSE(source.latency().has_value());
     source.for_each_class([](const class_statistics&) { FAIL(); });
+}
+
+TEST_CASE("a source takes what an upstream of pages says") {
+    const fake_pages pages = some_pages();
+    const report_source source("a", pages);
+    CHECK(source.pages() == pages.numbers);
+    CHECK(source.type_name() == "fake_pages");
+    CHECK_FALSE(source.requests().has_value());
+    CHECK_FALSE(source.resource().has_value());
+    CHECK_FALSE(report_source("b", an_adaptor()).pages().has_value());
 }
 
 TEST_CASE("a latency is summed up") {
@@ -213,14 +224,15 @@ TEST_CASE("nothing is allocated") {
     const fake_timed_resource r = a_timed_resource();
     const fake_object_pool o = an_object_pool();
     const fake_adaptor a = an_adaptor();
+    const fake_pages p = some_pages();
     std::array<char, 40'000> memory;
     for (const format& f : formats) {
-        const std::string expected =
-            text_of(f, {report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}});
+        const std::string expected = text_of(
+            f, {report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}, {"p", p}});
         REQUIRE(expected.size() <= memory.size());
         const std::size_t before = operator_new_calls();
-        const std::array<report_source, 3> sources = {
-            report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}};
+        const std::array<report_source, 4> sources = {
+            report_source("r", r).fragmentation(1 / 3.0), {"o", o}, {"a", a}, {"p", p}};
         const std::size_t total = f.to_buffer(memory, sources);
         const std::size_t after = operator_new_calls();
         CHECK(after == before);
@@ -316,6 +328,14 @@ TEST_CASE("json shows each number under its name") {
           R"("allocations":901,"deallocations":802,"failures":3,"current":99,"peak":104,)"
           R"("current_bytes":2048,"peak_bytes":4096,"largest_bytes":1025,"total_bytes":65537}}]})"
           "\n");
+    fake_pages p = some_pages();
+    const std::string pages = R"({"version":1,"sources":[{"name":"p","type":"fake_pages","pages":{)"
+                              R"("current_bytes":5001,"mapped_bytes":9437184,)"
+                              R"("resident_bytes":6291456,"huge_bytes":4194304,)"
+                              R"("locked_bytes":2097152,"mappings":3,"huge_fallbacks":4)";
+    CHECK(text_of(formats[1], report_source("p", p)) == pages + ",\"numa_node\":1}}]}\n");
+    p.numbers.numa_node.reset();
+    CHECK(text_of(formats[1], report_source("p", p)) == pages + "}}]}\n");
 }
 
 }  // namespace fastalloc::testing

@@ -113,6 +113,22 @@ users (fake_resource)
     CHECK(text_of(std::span<const report_source>()).empty());
 }
 
+TEST_CASE("text shows each number of an upstream of pages") {
+    fake_pages p = some_pages();
+    const std::string numbers = R"(pages (fake_pages)
+  current bytes       5,001  4.9 KiB
+  mapped bytes    9,437,184  9.0 MiB
+  resident bytes  6,291,456  6.0 MiB
+  huge bytes      4,194,304  4.0 MiB
+  locked bytes    2,097,152  2.0 MiB
+  mappings                3
+  huge fallbacks          4
+)";
+    CHECK(text_of(report_source("pages", p)) == numbers + "  numa node               1\n");
+    p.numbers.numa_node.reset();
+    CHECK(text_of(report_source("pages", p)) == numbers);
+}
+
 TEST_CASE("columns of text stay in line, however wide the numbers") {
     const std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
     fake_resource r = a_resource();

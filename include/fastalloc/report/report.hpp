@@ -46,7 +46,7 @@ std::size_t report_text(std::span<char> buffer, std::string_view name, const Sou
 /// One object in one line:
 ///
 ///     {"version":1,"sources":[{"name":...,"type":...,"objects":{...},"resource":{...,"classes":
-///     [...]},"requests":{...},"latency_ns":{"allocate":{...},"deallocate":{...}},
+///     [...]},"requests":{...},"pages":{...},"latency_ns":{"allocate":{...},"deallocate":{...}},
 ///     "fragmentation":...},...]}
 ///
 /// A source has those members that it says something for, `type` included. Within them the keys are
@@ -78,6 +78,7 @@ std::size_t report_json(std::span<char> buffer, std::string_view name, const Sou
 /// | `fastalloc_class_…` | pool, type, slot_size, alignment | each class of them |
 /// | `fastalloc_object_…` | pool, type | typed pools |
 /// | `fastalloc_request_…` | pool, type | adaptors |
+/// | `fastalloc_page_…` | pool, type | upstreams of pages |
 /// | `fastalloc_latency_seconds` | pool, type, operation, quantile | operations, as a summary |
 ///
 /// Failures also have the label reason. Ratios are left to queries: utilization is

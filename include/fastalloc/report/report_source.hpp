@@ -79,15 +79,17 @@ concept has_type_name = requires {
 /// * a typed pool: `object_statistics`. It also has `resource()`. Where that is as above, it is
 ///   reported along with the objects.
 /// * an adaptor: `request_statistics`.
+/// * an upstream of pages: `page_statistics`.
 ///
 /// Where a resource or an adaptor has `latency()`, which returns `latency_statistics`, and a
 /// `type_name`, they are reported as well. All of these are const.
 template <class Source>
 concept reportable = detail::reportable_resource<Source> ||
-    detail::reportable_object_pool<Source> || detail::has_statistics<Source, request_statistics>;
+    detail::reportable_object_pool<Source> || detail::has_statistics<Source, request_statistics> ||
+    detail::has_statistics<Source, page_statistics>;
 
-/// One part of a report: a name, and what the statistics of a resource, typed pool or adaptor said
-/// when this was made. Its classes are an exception: they are visited while the report is written,
+/// One part of a report: a name, and what the statistics of a resource, typed pool, adaptor or
+/// upstream said when this was made. Its classes are an exception: they are visited while the report is written,
 /// for Prometheus once for each of their metrics, and so may be ahead of the rest while other
 /// threads use the resource.
 ///
@@ -109,6 +111,9 @@ public:
             } else {
                 take_type_name<resource_type>();
             }
+        } else if constexpr (detail::has_statistics<Source, page_statistics>) {
+            pages_ = source.statistics();
+            take_type_name<Source>();
         } else {
             requests_ = source.statistics();
             take_type_name<Source>();
@@ -141,6 +146,7 @@ public:
     const std::optional<object_statistics>& objects() const noexcept { return objects_; }
     const std::optional<pool_statistics>& resource() const noexcept { return resource_; }
     const std::optional<request_statistics>& requests() const noexcept { return requests_; }
+    const std::optional<page_statistics>& pages() const noexcept { return pages_; }
     const std::optional<latency_summaries>& latency() const noexcept { return latency_; }
     const std::optional<double>& fragmentation() const noexcept { return fragmentation_; }
 
@@ -186,6 +192,7 @@ private:
     std::optional<object_statistics> objects_;
     std::optional<pool_statistics> resource_;
     std::optional<request_statistics> requests_;
+    std::optional<page_statistics> pages_;
     std::optional<latency_summaries> latency_;
     std::optional<double> fragmentation_;
     const void* visited_ = nullptr;

@@ -47,7 +47,7 @@ std::size_t overlap(const Map& mapped, const std::byte* begin, const std::byte* 
 
 }  // namespace
 
-/// The books.
+/// The books, and what is done by them.
 class page_resource::heap {
 public:
     heap(const page_options& options, std::pmr::memory_resource* books)
@@ -90,8 +90,7 @@ private:
 
 page_resource::heap::placed_extent& page_resource::heap::add_extent(std::size_t bytes) {
     // A piece of a little more than half of it would waste the rest.
-    const std::size_t wanted =
-        std::max(4 * std::max(bytes, std::size_t{1}), std::min(extent_bytes_ / 8, largest_extent));
+    const std::size_t wanted = std::max(4 * bytes, std::min(extent_bytes_ / 8, largest_extent));
     mapping memory = pages_.try_map(detail::round_up(wanted, huge_page), huge_page);
     if (memory.is_empty()) memory = pages_.try_map(huge_page, huge_page);
     if (memory.is_empty()) detail::throw_bad_alloc();
@@ -125,13 +124,14 @@ void page_resource::heap::update_room(placed_extent& e) noexcept {
 }
 
 std::byte* page_resource::heap::take_piece(std::size_t bytes, std::size_t alignment) {
+    const std::size_t least = std::max(bytes, std::size_t{1});
     const std::lock_guard guard(lock_);
     std::byte* p = nullptr;
-    for (auto at = rooms_.lower_bound(bytes); p == nullptr && at != rooms_.end();) {
+    for (auto at = rooms_.lower_bound(least); p == nullptr && at != rooms_.end();) {
         placed_extent& e = *(at++)->second;
         p = take_from(e, bytes, alignment);
     }
-    if (p == nullptr) p = take_from(add_extent(bytes), bytes, alignment);
+    if (p == nullptr) p = take_from(add_extent(least), bytes, alignment);
     current_bytes_ += bytes;
     return p;
 }

@@ -8,12 +8,14 @@
 
 #include <fastalloc/upstream/page_resource.hpp>
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <memory_resource>
 #include <new>
@@ -438,6 +440,43 @@ TEST_CASE("when the system has no memory, it says so, and goes on later") {
         require_here(live.allocate(20 * mib, 8), "with more memory there is a large block");
         require_here(live.clear(), "all goes back");
         require_here(resource.statistics().mapped_bytes == 0, "nothing is left");
+    });
+    CHECK(child.output == "");
+    CHECK(child.exit_status == 0);
+}
+
+TEST_CASE("memory goes back even when the system can make no mapping two") {
+    const ending child = in_a_child([] {
+        if (is_sanitized) return;
+        page_resource resource(small_pages);
+        // Side by side, they are one mapping for the system.
+        std::array<void*, 9> all{};
+        for (void*& p : all) {
+            p = resource.allocate(4 * mib, 8);
+            std::memset(p, 1, 4 * mib);
+        }
+        std::ifstream in("/proc/sys/vm/max_map_count");
+        std::size_t most = 0;
+        in >> most;
+        if (most > 100'000) return;
+        const std::size_t page = page_bytes();
+        for (std::size_t i = 0; i <= most; ++i) {
+            // No two neighbours are alike.
+            const int rights = i % 2 == 0 ? PROT_READ : PROT_NONE;
+            if (mmap(nullptr, page, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+                break;
+        }
+        require_here(
+            mmap(nullptr, page, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED,
+            "there is no mapping left");
+        const std::size_t before = bytes_in("smaps_rollup", "Anonymous");
+        for (std::size_t i = 1; i < all.size(); i += 2) resource.deallocate(all[i], 4 * mib, 8);
+        const std::size_t after = bytes_in("smaps_rollup", "Anonymous");
+        require_here(after + 15 * mib < before, "the memory is gone");
+        require_here(resource.statistics().mapped_bytes == 20 * mib, "so say the books");
+        for (std::size_t i = 0; i < all.size(); i += 2) {
+            require_here(static_cast<char*>(all[i])[4 * mib - 1] == 1, "the others are untouched");
+        }
     });
     CHECK(child.output == "");
     CHECK(child.exit_status == 0);

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <memory_resource>
 #include <random>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -106,6 +108,17 @@ TEMPLATE_TEST_CASE("after a spike and trim, the system has its memory back", "",
     });
     CHECK(child.output == "");
     CHECK(child.exit_status == 0);
+}
+
+TEST_CASE("a report shows what is below the pools") {
+    static_assert(reportable<page_resource>);
+    page_resource upstream;
+    growing_pool_resource resource(&upstream);
+    resource.deallocate(resource.allocate(100), 100);
+    std::ostringstream text;
+    report_text(text, "pages", upstream);
+    CHECK(text.str().starts_with("pages (page_resource)\n"));
+    CHECK(text.str().find("  mapped bytes    2,097,152  2.0 MiB\n") != std::string::npos);
 }
 
 TEST_CASE("pre_initialize brings the pages of a slab in, whatever they are") {

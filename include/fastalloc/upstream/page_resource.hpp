@@ -59,14 +59,14 @@ public:
 
     page_resource() : page_resource(page_options{}) {}
 
-    /// Effects: asks the system for no memory yet.
+    /// Effects: takes no memory of the system yet.
     /// Throws: `invalid_configuration` if an option asks for what this system does not have, naming
     /// it; what the books throw.
     explicit page_resource(const page_options& options)
         : page_resource(options, std::pmr::new_delete_resource()) {}
 
-    /// The same, with a resource for the books, some thousandths of the memory. It is asked by one
-    /// thread at a time. Preconditions: `books` is not null, outlives this, and does not use it.
+    /// The same, with a resource for the books, about a thousandth of the memory. It is asked by
+    /// one thread at a time. Preconditions: `books` is not null, outlives this, and does not use it.
     page_resource(const page_options& options, std::pmr::memory_resource* books);
 
     page_resource(const page_resource&) = delete;

@@ -45,7 +45,6 @@ mapping try_map_aligned(std::size_t bytes, std::size_t alignment, std::size_t un
     if (exact.is_empty() || address(exact.base()) % alignment == 0) return exact;
     exact = mapping();
     const std::size_t padded = saturating_add(bytes, alignment - unit);
-    if (padded > largest_request) return {};
     mapping wide = try_map_anywhere(padded, flags);
     if (wide.is_empty()) return {};
     const std::size_t before = round_up(address(wide.base()), alignment) - address(wide.base());

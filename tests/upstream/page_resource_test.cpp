@@ -106,10 +106,13 @@ TEST_CASE("free pieces are one with their neighbours, in whatever order they are
         std::array<void*, 5> five{};
         for (void*& p : five) p = resource.allocate(5'000, 8);
         void* const last = resource.allocate(2 * mib - 768 - 5 * 5'120, 8);
+        // Found to be full, it is not searched again until there is room.
+        void* const elsewhere = resource.allocate(1, 1);
         for (const std::size_t i : order) resource.deallocate(five[i], 5'000, 8);
         // Just the gap between the first and the last, which fill the extent.
         void* const whole = resource.allocate(5 * 5'120, 8);
         CHECK(whole == five[0]);
+        resource.deallocate(elsewhere, 1, 1);
         CHECK(resource.statistics().mappings == 1);
         resource.deallocate(whole, 5 * 5'120, 8);
         resource.deallocate(first, 600, 8);
@@ -129,6 +132,17 @@ TEST_CASE("slabs of a little more than half an extent waste little") {
     }
     CHECK(resource.statistics().mapped_bytes < 200 * bytes * 5 / 4);
     for (void* const p : all) resource.deallocate(p, bytes, 64);
+    nothing_is_left(resource);
+}
+
+TEST_CASE("extents are larger where there are many") {
+    page_resource resource(small_pages);
+    std::vector<void*> all;
+    for (std::size_t i = 0; i != 3'200; ++i) all.push_back(resource.allocate(64 * kib, 8));
+    const page_statistics s = resource.statistics();
+    CHECK(s.mappings < 40);
+    CHECK(s.mapped_bytes < s.current_bytes * 9 / 8 + 2 * mib);
+    for (void* const p : all) resource.deallocate(p, 64 * kib, 8);
     nothing_is_left(resource);
 }
 

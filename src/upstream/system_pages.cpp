@@ -19,7 +19,6 @@
 #include <string_view>
 
 #ifdef FASTALLOC_NUMA
-#include <numa.h>
 #include <numaif.h>
 #endif
 
@@ -95,14 +94,7 @@ struct file_closer {
 
 #ifdef FASTALLOC_NUMA
 
-void check_node(int node) {
-    const bool may_be_used =
-        ::numa_available() >= 0 && node >= 0 &&
-        ::numa_bitmask_isbitset(::numa_all_nodes_ptr, static_cast<unsigned>(node)) != 0;
-    if (!may_be_used) {
-        throw_invalid("numa_node", std::to_string(node), "this process can use no such node");
-    }
-}
+constexpr const char* node_is_refused = "the system lets this process take no memory from there";
 
 // Preferred, not bound: where a node has nothing left, the kernel would end a process for it.
 bool prefer_node(const mapping& memory, int node) noexcept {
@@ -118,9 +110,7 @@ bool prefer_node(const mapping& memory, int node) noexcept {
 
 #else
 
-void check_node(int node) {
-    throw_invalid("numa_node", std::to_string(node), "the library was built without libnuma");
-}
+constexpr const char* node_is_refused = "the library was built without libnuma";
 
 bool prefer_node(const mapping&, int) noexcept { return false; }
 
@@ -142,11 +132,10 @@ system_pages::system_pages(const page_options& options)
         throw_invalid("huge", "reserved", "the system has set no huge page of 2 MiB aside");
     }
     if (!options.numa_node) return;
-    check_node(*options.numa_node);
     const mapping probe = try_map_anywhere(page_bytes_, 0);
-    if (!probe.is_empty() && !bind(probe)) {
-        throw_invalid("numa_node", std::to_string(*options.numa_node),
-                      "the system lets this process choose no node");
+    if (probe.is_empty()) throw_bad_alloc();
+    if (!bind(probe)) {
+        throw_invalid("numa_node", std::to_string(*options.numa_node), node_is_refused);
     }
 }
 
@@ -168,7 +157,7 @@ mapping system_pages::try_map(std::size_t bytes, std::size_t alignment) noexcept
 }
 
 // Returns: whether the system will act on it.
-bool system_pages::advise_huge(const mapping& memory) noexcept {
+bool system_pages::advise_huge(const mapping& memory) const noexcept {
     if (options_.huge == huge_pages::off) {
         // Where there are none, this fails and is not needed.
         ::madvise(memory.base(), memory.bytes(), MADV_NOHUGEPAGE);

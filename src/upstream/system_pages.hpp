@@ -79,7 +79,7 @@ private:
                options_.huge == huge_pages::reserved_or_transparent;
     }
 
-    bool advise_huge(const mapping& memory) noexcept;
+    bool advise_huge(const mapping& memory) const noexcept;
     bool bind(const mapping& memory) const noexcept;
     bool fault_in(const mapping& memory) const noexcept;
 

@@ -89,9 +89,9 @@ concept reportable = detail::reportable_resource<Source> ||
     detail::has_statistics<Source, page_statistics>;
 
 /// One part of a report: a name, and what the statistics of a resource, typed pool, adaptor or
-/// upstream said when this was made. Its classes are an exception: they are visited while the report is written,
-/// for Prometheus once for each of their metrics, and so may be ahead of the rest while other
-/// threads use the resource.
+/// upstream said when this was made. Its classes are an exception: they are visited while the report
+/// is written, for Prometheus once for each of their metrics, and so may be ahead of the rest while
+/// other threads use the resource.
 ///
 /// It neither owns anything nor allocates. A format of your own can be made from what it says.
 class FASTALLOC_EXPORT report_source {

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t bits = 64;
 constexpr std::size_t granules_a_huge_page = huge_page / extent::granule;
 
-// The bits of one word that lie in [begin, end), which are counted from the word's first. Preconditions:
-// they lie in the word in part.
+// Returns: a word with the bits [begin, end) set, as far as it has them. Preconditions: it has the
+// first of them.
 std::uint64_t mask_of(std::size_t begin, std::size_t end) noexcept {
     const std::uint64_t from = ~std::uint64_t{0} << begin;
     return end >= bits ? from : from & ~(~std::uint64_t{0} << end);

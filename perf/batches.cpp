@@ -54,7 +54,7 @@ auto refill(std::uint32_t count, std::uint32_t parts) {
 
 template <class Workload>
 void add_batch_row(const std::string& row, Workload workload) {
-    add_row(row, workload, with_floor{}, contenders{}, with_one_size{}, with_fixed{});
+    add_row(row, workload, with_floor{}, contenders{}, with_one_size{}, with_fixed{}, with_pages{});
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ COLOURS = {
     "floor": "#c8c8c8",
     "growing": "#d1001f", "fixed": "#ff8c00", "lock-free": "#a3005c", "synchronized": "#e6b400",
     "thread-local": "#8a4b00", "allocator": "#ff6fa8", "growing, capped": "#ff8080",
+    "growing, over pages": "#6b1020",
 }
 LABELS = {
     "malloc": "glibc", "new_delete": "glibc", "make_unique": "glibc", "make_shared": "glibc",
@@ -37,6 +38,7 @@ LABELS = {
     "fastalloc": "fastalloc growing", "fastalloc_static": "fastalloc growing, by type",
     "fastalloc_growing": "fastalloc growing", "fastalloc_growing_max": "fastalloc growing, capped",
     "fastalloc_fixed": "fastalloc fixed", "fastalloc_fixed_static": "fastalloc fixed, by type",
+    "fastalloc_pages": "fastalloc growing, over pages",
     "fastalloc_lock_free": "fastalloc lock-free",
     "fastalloc_synchronized": "fastalloc synchronized",
     "fastalloc_thread_local": "fastalloc thread-local",

@@ -393,6 +393,18 @@ using with_one_size = contender_list<
 using with_fixed = contender_list<through_pointer<"fastalloc_fixed", fixed_blocks>,
                                   through_type<"fastalloc_fixed_static", fixed_blocks>>;
 
+struct pages_below {
+    fastalloc::page_resource pages;
+};
+
+/// Over memory straight from the system, in huge pages where there are some.
+class pool_over_pages : pages_below, public fastalloc::growing_pool_resource {
+public:
+    pool_over_pages() : fastalloc::growing_pool_resource(&this->pages) {}
+};
+
+using with_pages = contender_list<through_pointer<"fastalloc_pages", pool_over_pages>>;
+
 /// What several threads may use at once.
 using shared_contenders =
     contender_list<through_pointer<"new_delete", new_delete>,

@@ -75,6 +75,11 @@ struct heap {
     std::pmr::memory_resource* resource() { return std::pmr::new_delete_resource(); }
 };
 
+struct pages {
+    std::pmr::memory_resource* resource() { return &all; }
+    fastalloc::page_resource all;
+};
+
 template <class Source>
 struct upstream_of {
     Source source;
@@ -109,6 +114,7 @@ using keepers =
                    over_counted<"libstdc++_pool", std::pmr::unsynchronized_pool_resource>,
                    over_counted<"fastalloc_fixed", fixed_blocks>,
                    over_counted<"fastalloc_growing", fastalloc::growing_pool_resource>,
+                   over_counted<"fastalloc_pages", fastalloc::growing_pool_resource, pages>,
                    over_counted<"fastalloc_thread_local", fastalloc::thread_local_pool_resource>,
                    over_counted<"fastalloc_synchronized", fastalloc::synchronized_pool_resource>,
                    over_counted<"fastalloc_lock_free", fastalloc::lock_free_pool_resource>>;

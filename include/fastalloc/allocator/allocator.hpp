@@ -55,7 +55,7 @@ public:
 
     /// Returns: uninitialized storage for `n` objects. Throws: `std::bad_array_new_length` if that
     /// many bytes cannot be represented; `std::bad_alloc` if there is no memory.
-    [[nodiscard]] constexpr T* allocate(std::size_t n) {
+    [[nodiscard, gnu::always_inline]] constexpr T* allocate(std::size_t n) {
         if (std::is_constant_evaluated()) return std::allocator<T>().allocate(n);
         if (n > detail::size_max / sizeof(T)) [[unlikely]]
             detail::throw_bad_array_new_length();
@@ -63,7 +63,7 @@ public:
     }
 
     /// Preconditions: `p` came from `allocate(n)` of any `fastalloc::allocator<T>`.
-    constexpr void deallocate(T* p, std::size_t n) noexcept {
+    [[gnu::always_inline]] constexpr void deallocate(T* p, std::size_t n) noexcept {
         if (std::is_constant_evaluated()) return std::allocator<T>().deallocate(p, n);
         detail::process_pool.object.deallocate(p, n * sizeof(T), alignof(T));
     }

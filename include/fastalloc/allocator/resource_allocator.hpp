@@ -34,14 +34,14 @@ public:
 
     /// Returns: uninitialized storage for `n` objects. Throws: `std::bad_array_new_length` if that
     /// many bytes cannot be represented; what the resource throws.
-    [[nodiscard]] T* allocate(std::size_t n) {
+    [[nodiscard, gnu::always_inline]] T* allocate(std::size_t n) {
         if (n > detail::size_max / sizeof(T)) [[unlikely]]
             detail::throw_bad_array_new_length();
         return static_cast<T*>(resource_->allocate(n * sizeof(T), alignof(T)));
     }
 
     /// Preconditions: `p` came from `allocate(n)` of an equal allocator.
-    void deallocate(T* p, std::size_t n) noexcept {
+    [[gnu::always_inline]] void deallocate(T* p, std::size_t n) noexcept {
         resource_->deallocate(p, n * sizeof(T), alignof(T));
     }
 

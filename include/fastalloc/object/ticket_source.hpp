@@ -88,9 +88,9 @@ public:
 
     /// Returns: the ticket with that number; null if there is none. Complexity: constant.
     ticket* find(std::uint32_t number) const noexcept {
-        if (number == 0) return nullptr;
+        // 0 becomes the largest of those that are no number.
+        if (number - 1 >= most_numbers) return nullptr;
         const place at(number - 1);
-        if (at.segment >= segment_count) return nullptr;
         const entry* const segment = segments_[at.segment].load(std::memory_order_acquire);
         return segment == nullptr ? nullptr : segment[at.offset].load(std::memory_order_acquire);
     }

@@ -132,7 +132,7 @@ public:
     /// constant, except when growing.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
-        [[nodiscard]] owned_handle<T> make(Args&&... args) {
+        [[nodiscard, gnu::always_inline]] owned_handle<T> make(Args&&... args) {
         return make_by(wish::must, std::forward<Args>(args)...);
     }
 
@@ -140,7 +140,7 @@ public:
     /// constructor or `on_acquire` throws, and `invalid_configuration`.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
-        [[nodiscard]] owned_handle<T> try_make(Args&&... args) {
+        [[nodiscard, gnu::always_inline]] owned_handle<T> try_make(Args&&... args) {
         return make_by(wish::may, std::forward<Args>(args)...);
     }
 

@@ -93,14 +93,14 @@ public:
         if (buffer.size() < needed) {
             detail::throw_invalid("buffer", buffer.size(), "smaller than required_bytes(config)");
         }
-        const detail::fixed_layout total = lay_out({&config, 1});
+        const detail::fixed_layout total = lay_out({&config, 1}, memory::of_caller);
         void* start = buffer.data();
         std::size_t space = buffer.size();
         if (std::align(total.alignment, total.bytes, start, space) == nullptr) {
             detail::throw_invalid("buffer", buffer.size(),
                                   "not aligned well enough for slots of such an alignment");
         }
-        build({&config, 1}, static_cast<std::byte*>(start));
+        build({&config, 1}, memory::of_caller, static_cast<std::byte*>(start));
     }
 
     /// Bytes of buffer that the constructor above needs: for alignments up to 1 KiB wherever the
@@ -109,7 +109,7 @@ public:
     /// Throws: `invalid_configuration` as the constructors.
     static std::size_t required_bytes(const pool_config& config) {
         detail::require_fixed(config);
-        const detail::fixed_layout total = lay_out({&config, 1});
+        const detail::fixed_layout total = lay_out({&config, 1}, memory::of_caller);
         constexpr std::size_t most_slack = 1024;
         return detail::saturating_add(total.bytes, std::min(total.alignment, most_slack) - 1);
     }
@@ -157,16 +157,20 @@ private:
 
     struct ordered_tag {};
 
+    /// Whose the slots and the bookkeeping lie in.
+    enum class memory { of_upstream, of_caller };
+
     basic_fixed_pool_resource(ordered_tag, std::span<const pool_config> classes,
                               std::pmr::memory_resource* upstream)
         : base(upstream, larger_requests_of(classes)),
-          block_(upstream, checked_layout(classes).bytes, lay_out(classes).alignment) {
-        build(classes, block_.start());
+          block_(upstream, checked_layout(classes).bytes,
+                 lay_out(classes, memory::of_upstream).alignment) {
+        build(classes, memory::of_upstream, block_.start());
     }
 
     static detail::fixed_layout checked_layout(std::span<const pool_config> classes) {
         for (const pool_config& c : classes) detail::require_fixed(c);
-        const detail::fixed_layout total = lay_out(classes);
+        const detail::fixed_layout total = lay_out(classes, memory::of_upstream);
         if (total.bytes > detail::largest_request) detail::throw_bad_alloc();
         return total;
     }
@@ -175,17 +179,21 @@ private:
         return detail::agreed_larger_requests(classes, fastalloc::larger_requests::refuse);
     }
 
-    // Large enough for runs of frees in random order; with a bitmap, this and the bits stay within
-    // half a byte a slot + 4 KiB.
-    static std::size_t magazine_slots(std::size_t capacity) noexcept {
-        const std::size_t wanted =
-            std::clamp<std::size_t>(capacity / 32, 256, detail::largest_magazine);
-        return std::min(wanted, std::max<std::size_t>(capacity, 2));
+    // Large enough for runs of frees in random order. In memory of upstream, an eighth of the slots'
+    // bytes; in a caller's, with a bitmap, this and the bits stay within half a byte a slot + 4 KiB.
+    static std::size_t magazine_slots(const pool_config& c, memory whose) noexcept {
+        const std::size_t share =
+            whose == memory::of_upstream
+                ? detail::saturating_multiply(c.slot_size(), c.capacity()) / (8 * sizeof(void*))
+                : c.capacity() / 32;
+        const std::size_t wanted = std::clamp<std::size_t>(share, 256, detail::largest_magazine);
+        return std::min(wanted, std::max<std::size_t>(c.capacity(), 2));
     }
 
     /// The slots of all classes come first, then the books.
     template <class Place>
-    static detail::fixed_layout lay_out(std::span<const pool_config> classes, Place place) {
+    static detail::fixed_layout lay_out(std::span<const pool_config> classes, memory whose,
+                                        Place place) {
         detail::block_extent slots;
         for (const pool_config& c : classes) add_slots(slots, c);
         detail::fixed_layout all{slots, 0, 0};
@@ -200,34 +208,34 @@ private:
             at.slots = add_slots(slots, c);
             at.record = all.add(slab_type::record_bytes(count), slab_type::record_alignment);
             at.reserve = all.add(sizeof(reserve_type), alignof(reserve_type));
-            at.magazine = all.add(magazine_slots(count) * sizeof(void*), alignof(void*));
+            at.magazine = all.add(magazine_slots(c, whose) * sizeof(void*), alignof(void*));
             place(i, at);
         }
         return all;
     }
 
-    static detail::fixed_layout lay_out(std::span<const pool_config> classes) {
-        return lay_out(classes, [](std::size_t, const detail::class_placement&) {});
+    static detail::fixed_layout lay_out(std::span<const pool_config> classes, memory whose) {
+        return lay_out(classes, whose, [](std::size_t, const detail::class_placement&) {});
     }
 
     static std::size_t add_slots(detail::block_extent& slots, const pool_config& c) noexcept {
         return slots.add(detail::saturating_multiply(c.slot_size(), c.capacity()), c.alignment());
     }
 
-    void build(std::span<const pool_config> classes, std::byte* start) {
-        const detail::fixed_layout total = lay_out(classes);
+    void build(std::span<const pool_config> classes, memory whose, std::byte* start) {
+        const detail::fixed_layout total = lay_out(classes, whose);
         if (std::ranges::any_of(classes, &pool_config::pre_initialize)) {
             detail::touch_pages(start, total.bytes);
         }
         auto* const pools = ::new (start + total.pools) pool_type[classes.size()];
         auto* const listed = ::new (start + total.listed) detail::size_class[classes.size()];
-        lay_out(classes, [&](std::size_t i, const detail::class_placement& at) {
+        lay_out(classes, whose, [&](std::size_t i, const detail::class_placement& at) {
             const pool_config& c = classes[i];
             const auto count = static_cast<slot_number>(c.capacity());
             const detail::slot_geometry geometry(c.slot_size(), c.alignment());
-            auto* const reserve = ::new (start + at.reserve)
-                reserve_type(geometry, this->upstream_resource(),
-                             reinterpret_cast<void**>(start + at.magazine), magazine_slots(count));
+            auto* const reserve = ::new (start + at.reserve) reserve_type(
+                geometry, this->upstream_resource(), reinterpret_cast<void**>(start + at.magazine),
+                magazine_slots(c, whose));
             reserve->slabs.adopt(start + at.slots, count, start + at.record);
             pools[i].open(reserve);
             listed[i] = {c.slot_size(), c.alignment()};

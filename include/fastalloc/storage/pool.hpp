@@ -84,13 +84,13 @@ public:
     /// Takes a slot, where that can be done at once.
     class take_at_once {
     public:
-        bool can(const pool& p) noexcept {
+        [[gnu::always_inline]] bool can(const pool& p) noexcept {
             top_ = p.magazine_.top;
             return top_ != p.magazine_.low;
         }
 
         /// Preconditions: `can(p)` has just said so.
-        void* operator()(pool& p) const noexcept {
+        [[gnu::always_inline]] void* operator()(pool& p) const noexcept {
             p.counts_.allocated();
             return p.magazine_.take_below(top_);
         }
@@ -104,13 +104,13 @@ public:
     public:
         explicit put_at_once(void* slot) noexcept : slot_(slot) {}
 
-        bool can(const pool& p) noexcept {
+        [[gnu::always_inline]] bool can(const pool& p) noexcept {
             top_ = p.magazine_.top;
             return top_ != p.magazine_.high;
         }
 
         /// Preconditions: `can(p)` has just said so.
-        void operator()(pool& p) const noexcept {
+        [[gnu::always_inline]] void operator()(pool& p) const noexcept {
             p.counts_.deallocated();
             p.magazine_.put_at(top_, slot_);
         }

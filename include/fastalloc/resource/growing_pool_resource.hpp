@@ -2,11 +2,13 @@
 #pragma once
 
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/resource/basic_pool_resource.hpp>
 #include <fastalloc/resource/class_list.hpp>
 #include <fastalloc/resource/class_plan.hpp>
 #include <fastalloc/storage/magazine.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <memory_resource>
@@ -129,10 +131,10 @@ protected:
     }
 
 private:
-    // Bytes of the first block of books: it has room for the first class that is used, too.
+    // Bytes of the first block of books: no more than those of all classes.
     std::size_t first_books() const noexcept {
         constexpr std::size_t each = sizeof(pool_type) + sizeof(reserve_type);
-        return plan_.is_drop_in() ? detail::page : plan_.map().count() * each + sizeof(void*);
+        return std::min(plan_.map().count() * each + sizeof(void*), detail::page);
     }
 
     /// Returns: a lock for what `owns` reads and `trim` does, if other threads call them; else

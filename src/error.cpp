@@ -2,12 +2,28 @@
 #include <fastalloc/error.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
+
+#if __has_include(<execinfo.h>)
+#include <execinfo.h>
+#include <unistd.h>
+#endif
 
 namespace fastalloc {
 
 namespace {
+
+void print_return_addresses(std::span<void* const> addresses) {
+#if __has_include(<execinfo.h>)
+    std::fflush(stderr);
+    backtrace_symbols_fd(addresses.data(), static_cast<int>(addresses.size()), STDERR_FILENO);
+#else
+    for (void* const address : addresses) std::fprintf(stderr, "%p\n", address);
+#endif
+}
 
 void print_objects_alive(const misuse_report& report) {
     std::fprintf(
@@ -25,12 +41,66 @@ void print_allocation_in_guard(const misuse_report& report) {
                  report.pool, report.bytes, report.alignment);
 }
 
+const char* description_of(misuse fault) noexcept {
+    switch (fault) {
+        case misuse::double_free:
+            return "is given back, but is free already";
+        case misuse::foreign_free:
+            return "is given back, but is no block of this resource, or of another class of it";
+        case misuse::interior_free:
+            return "is given back, but is no start of a slot";
+        case misuse::wrong_request:
+            return "is given back with another size or alignment than it was taken with";
+        case misuse::wrong_thread:
+            return "is given back, but belongs to another thread, which still runs";
+        case misuse::write_after_free:
+            return "was written to while it was free";
+        case misuse::overrun:
+            return "was written to beyond its end";
+        default:
+            return "is at fault";
+    }
+}
+
+void print_calls(const char* what, std::span<void* const> calls) {
+    if (calls.empty()) return;
+    std::fprintf(stderr, "fastalloc: %s\n", what);
+    print_return_addresses(calls);
+}
+
+void print_bad_slot(const misuse_report& report) {
+    const void* const slot = report.addresses.empty() ? nullptr : report.addresses.front();
+    std::fprintf(stderr, "fastalloc: %p %s (resource at %p", slot, description_of(report.fault),
+                 report.pool);
+    if (report.alignment != 0) {
+        std::fprintf(stderr, ", request of %zu bytes, aligned to %zu", report.bytes,
+                     report.alignment);
+    }
+    std::fprintf(stderr, ")\n");
+    print_calls("it was taken here:", report.taken_by);
+    print_calls("it was given back here:", report.given_back_by);
+}
+
+void print_slots_alive(const misuse_report& report) {
+    std::fprintf(stderr,
+                 "fastalloc: the resource at %p is destroyed while %zu of its blocks are in use\n",
+                 report.pool, report.count);
+    for (const void* const address : report.addresses) {
+        std::fprintf(stderr, "fastalloc: in use: %p\n", address);
+    }
+    print_calls("the first of them was taken here:", report.taken_by);
+}
+
 void print_misuse(const misuse_report& report) {
     switch (report.fault) {
         case misuse::objects_alive:
             return print_objects_alive(report);
         case misuse::allocation_in_guard:
             return print_allocation_in_guard(report);
+        case misuse::slots_alive:
+            return print_slots_alive(report);
+        default:
+            return print_bad_slot(report);
     }
 }
 
@@ -58,6 +128,16 @@ void report_misuse(const misuse_report& report) noexcept {
     const misuse_handler handler = current_misuse_handler.load(std::memory_order_acquire);
     (handler != nullptr ? handler : print_misuse)(report);
     std::abort();
+}
+
+void report_misuse_and_go_on(const misuse_report& report) noexcept {
+    const misuse_handler handler = current_misuse_handler.load(std::memory_order_acquire);
+    if (handler == nullptr && report.fault != misuse::slots_alive) report_misuse(report);
+    (handler != nullptr ? handler : print_misuse)(report);
+}
+
+void report_bad_free(misuse fault, const void* resource, const void* p) noexcept {
+    report_misuse({fault, resource, 0, std::span(&p, 1)});
 }
 
 void throw_bad_alloc() { throw std::bad_alloc(); }

@@ -44,26 +44,42 @@ private:
     const char* field_;
 };
 
-/// A mistake of the program that the library found.
+/// A mistake of the program that the library found. README.md says what is found by which build.
 enum class misuse {
     objects_alive,        ///< a typed pool is destroyed while objects of it are alive
     allocation_in_guard,  ///< memory is asked of a resource that a `no_alloc_guard` forbids
+    double_free,          ///< a slot or block is given back that is free
+    foreign_free,   ///< a pointer is given back that is not of this resource, or of another class
+    interior_free,  ///< a pointer into a slot is given back
+    wrong_request,  ///< a block is given back with another size or alignment
+    wrong_thread,   ///< a slot is given back that belongs to another thread, which still runs
+    write_after_free,  ///< a slot was written to while it was free
+    overrun,           ///< memory behind a block was written to
+    slots_alive,       ///< a resource is destroyed while slots of it are in use
 };
 
 /// What is known of one. It is valid while the handler runs.
 struct misuse_report {
     misuse fault;
-    const void* pool;   ///< the address of the typed pool, or of the guarded resource
-    std::size_t count;  ///< objects that are alive; of an allocation, 0
+    const void* pool;   ///< the address of the typed pool, or of the resource
+    std::size_t count;  ///< objects or slots that are alive; of another fault, 0
     /// The first of them, as far as the pool knows: a pool that draws on a resource of others does
-    /// not.
+    /// not. Else the block.
     std::span<const void* const> addresses;
-    std::size_t bytes = 0;      ///< that the allocation asks for
-    std::size_t alignment = 0;  ///< of the allocation
+    std::size_t bytes = 0;      ///< of the request that is at fault, if that has a size
+    std::size_t alignment = 0;  ///< of that request
+    /// Return addresses, the innermost first, of the calls that took the slot and gave it back;
+    /// empty where that is not known. Only with `-Dchecks=full`.
+    std::span<void* const> taken_by = {};
+    std::span<void* const> given_back_by = {};
 };
 
 /// Is told of a misuse, after which the program cannot go on: when the handler returns, it is
 /// aborted. It must not throw.
+///
+/// With `-Dchecks=full`, bad frees and requests are found when they are made: if the handler returns, a
+/// bad free is ignored, and nothing is lost. The program also goes on after `slots_alive`, which the
+/// default handler only prints: whoever means it calls `release()` first.
 using misuse_handler = void (*)(const misuse_report&);
 
 /// Effects: misuse is told to `handler` from now on; null stands for the default, which prints to
@@ -73,6 +89,13 @@ FASTALLOC_EXPORT misuse_handler set_misuse_handler(misuse_handler handler) noexc
 namespace detail {
 
 [[noreturn]] FASTALLOC_EXPORT void report_misuse(const misuse_report& report) noexcept;
+
+/// Effects: tells the handler; the default one aborts, unless the fault is `slots_alive`.
+FASTALLOC_EXPORT void report_misuse_and_go_on(const misuse_report& report) noexcept;
+
+/// Effects: reports that `p` cannot be given back to `resource`.
+[[noreturn, gnu::cold]] FASTALLOC_EXPORT void report_bad_free(misuse fault, const void* resource,
+                                                              const void* p) noexcept;
 
 // The headers throw and catch nowhere themselves, so that they compile without exceptions.
 

@@ -13,7 +13,7 @@ with its index. The memmove of as many pointers is that of the system, and not c
 There is a table for each compiler, whatever the options of the build. The test is skipped where
 there is none, or no valgrind. With --update it writes the table.
 
-Usage: hot_path_test.py INCLUDE FOLDER LIBRARY COMPILER_NAME COMPILER... [--update]
+Usage: hot_path_test.py INCLUDE GENERATED_INCLUDE FOLDER LIBRARY COMPILER_NAME COMPILER... [--update]
 """
 
 import collections
@@ -43,10 +43,11 @@ def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def build(compiler, include, folder, library, work):
+def build(compiler, includes, folder, library, work):
     program = work / "hot_path"
     sources = ("hot_path", "entry_points", "vtables")
-    compiling = [subprocess.Popen([*compiler, *FLAGS, "-I", include, "-c", folder / f"{name}.cpp",
+    flags = [*FLAGS, *(f"-I{include}" for include in includes)]
+    compiling = [subprocess.Popen([*compiler, *flags, "-c", folder / f"{name}.cpp",
                                    "-o", work / f"{name}.o"]) for name in sources]
     if any([process.wait() for process in compiling]):
         sys.exit("FAILED: what is to be counted does not compile")
@@ -131,7 +132,7 @@ def rows_of(output, code):
 def main():
     arguments = [a for a in sys.argv[1:] if a != "--update"]
     update = len(arguments) != len(sys.argv[1:])
-    include, folder, library, name, *compiler = arguments
+    include, generated, folder, library, name, *compiler = arguments
     folder, library = pathlib.Path(folder), pathlib.Path(library).resolve()
     golden = folder / "golden" / f"{name}-{platform.machine()}.txt"
     if not shutil.which("valgrind"):
@@ -142,7 +143,7 @@ def main():
         sys.exit(SKIPPED)
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        program = build(compiler, include, folder, library, work)
+        program = build(compiler, (include, generated), folder, library, work)
         run(*CALLGRIND, f"--callgrind-out-file={work / 'counts'}", program)
         rows = rows_of((work / "counts").read_text(), disassembly(program))
     table = f"{'':34}instructions branches  calls\n" + "".join(

@@ -6,7 +6,7 @@ The headers are copied without the lines by which hot paths tell collectors anyt
 into each resource compiled with both: each function must have the same instructions, one by one.
 That this would find a collector that is not free is tried with one that counts.
 
-Usage: no_statistics_test.py INCLUDE SOURCES COMPILER...
+Usage: no_statistics_test.py INCLUDE GENERATED_INCLUDE SOURCES COMPILER...
 """
 
 import pathlib
@@ -73,11 +73,12 @@ def difference(one, other):
                  for name in one if one[name] != other[name]), None)
 
 
-include, sources, *compiler = sys.argv[1:]
+include, generated, sources, *compiler = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     for name, change in (("as_is", None), ("without", without_hooks), ("counting", counting)):
         shutil.copytree(include, folder / name)
+        shutil.copytree(generated, folder / name, dirs_exist_ok=True)
         if change:
             change(folder / name)
     codes = {name: compiled(compiler, folder / name, sources, folder)

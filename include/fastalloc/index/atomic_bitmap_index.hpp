@@ -156,6 +156,11 @@ public:
         return free == seen;
     }
 
+    /// Whether slot `n` was free a moment ago.
+    bool is_free(slot_number n) const noexcept {
+        return (words_[n / 64].load(std::memory_order_relaxed) >> (n % 64) & 1) != 0;
+    }
+
     slot_number available() const noexcept {
         slot_number total = 0;
         for (slot_number w = 0; w != words_of(capacity_); ++w) {

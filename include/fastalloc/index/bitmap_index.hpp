@@ -120,6 +120,8 @@ public:
         }
     }
 
+    bool is_free(slot_number n) const noexcept { return (words_[n / 64] >> (n % 64) & 1) != 0; }
+
     slot_number available() const noexcept { return available_; }
 
     slot_number capacity() const noexcept { return capacity_; }

@@ -24,7 +24,7 @@ public:
 
     /// Effects: puts a slot back whose object was destroyed. Preconditions: `way_home::is_exact()`.
     void put(void* slot) noexcept {
-        if (!magazine_->full()) [[likely]] {
+        if (magazine_->may_put(slot)) [[likely]] {
             magazine_->put(slot);
         } else {
             put_slow(slot);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/collector.hpp>
+#include <fastalloc/detail/build.hpp>
 #include <fastalloc/detail/doubling_place.hpp>
 #include <fastalloc/detail/export.hpp>
 #include <fastalloc/object/ticket.hpp>
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
+#include <fastalloc/resource/slot_watch.hpp>
 
 #include <array>
 #include <atomic>
@@ -13,6 +16,7 @@
 #include <cstring>
 #include <memory_resource>
 #include <new>
+#include <type_traits>
 
 namespace fastalloc::detail {
 
@@ -37,6 +41,14 @@ private:
     }
 
     std::pmr::memory_resource* upstream_;
+};
+
+/// The collector of a resource whose free slots may be looked at.
+struct statistics_of_tickets : no_statistics {};
+
+template <>
+struct watch_for<statistics_of_tickets> {
+    using type = showing_watch;
 };
 
 /// The tickets of one pool, and the way from a key to its ticket. They are slots of a pool
@@ -100,6 +112,9 @@ public:
     FASTALLOC_EXPORT ticket* search(const void* object) const noexcept;
 
 private:
+    using slot_resource = basic_lock_free_pool_resource<
+        std::atomic,
+        std::conditional_t<build::watches_slots, statistics_of_tickets, no_statistics>>;
     using entry = std::atomic<ticket*>;
     using place = doubling_place<16>;
     static constexpr std::uint32_t most_numbers = std::uint32_t{1} << 31;
@@ -114,7 +129,7 @@ private:
     std::pmr::memory_resource* const upstream_;
     const bool for_threads_;
     zeroed_upstream zeros_;
-    lock_free_pool_resource slots_;          // never trimmed
+    slot_resource slots_;                    // never trimmed
     std::atomic<std::uint32_t> numbers_{0};  // given so far
     std::array<std::atomic<entry*>, segment_count> segments_{};
 };

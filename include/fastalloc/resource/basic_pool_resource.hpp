@@ -121,6 +121,8 @@ protected:
         return router_.by_search(bytes, alignment);
     }
 
+    static bool is_of_other_thread(const void*) noexcept { return false; }
+
     const detail::class_map& classes() const noexcept { return router_.classes(); }
 
     void add_statistics_to(class_statistics& sum, std::size_t index) const noexcept {
@@ -201,6 +203,9 @@ void basic_pool_resource<Index, MayBeDropIn, Collector>::give_back_slow(
     pool_type* const pool = router_.by_search(bytes, alignment);
     if (pool == nullptr) {
         return this->give_back_larger_slow(larger_, *upstream_, p, bytes, alignment);
+    }
+    if constexpr (detail::build::has_checks) {
+        if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
     }
     if (pool->full()) pool->spill_slow();
     pool->put(p);

@@ -83,7 +83,10 @@ public:
                                          std::pmr::memory_resource* upstream) noexcept
         : plan_(options), upstream_(upstream) {}
 
-    ~basic_shared_pool_resource() override { release(); }
+    ~basic_shared_pool_resource() override {
+        this->report_alive();
+        release();
+    }
 
     /// Returns: what the drop-in constructors made of their options. Of a resource made from
     /// classes: the largest slot size; and 0 blocks per chunk, for its growth strategies decide
@@ -190,6 +193,8 @@ private:
         const row* const mine = rows_.mine();
         return mine == nullptr ? nullptr : mine->router.by_search(bytes, alignment);
     }
+
+    static bool is_of_other_thread(const void*) noexcept { return false; }
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
@@ -313,6 +318,9 @@ void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
         s.depot.counts().deallocated();
         return s.depot.put_some(&p, 1);
     }
+    if constexpr (detail::build::has_checks) {
+        if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
+    }
     if (pool->full()) pool->spill_slow();
     pool->put(p);
 }
@@ -335,7 +343,7 @@ basic_shared_pool_resource<Sharing, Collector>::shelf_slow(std::size_t index) {
             const detail::slot_geometry geometry = plan_.geometry_of(index);
             void* const memory = upstream.allocate(sizeof(shelf), detail::cache_line);
             return ::new (memory)
-                shelf{depot_type(geometry, &upstream, plan_.pre_initialize(index)),
+                shelf{depot_type(geometry, &upstream, plan_.pre_initialize(index), this),
                       detail::magazine_limits::of(geometry.slot_size(), plan_.cap_of(index)),
                       {}};
         },
@@ -479,6 +487,7 @@ void basic_shared_pool_resource<Sharing, Collector>::trim_depots() noexcept {
         number.give_up();
     });
     for_each_shelf([](shelf& s) { s.depot.trim(); });
+    this->forget_contents();
 }
 
 template <class Sharing, class Collector>
@@ -497,7 +506,7 @@ void basic_shared_pool_resource<Sharing, Collector>::release() noexcept {
         upstream.deallocate(all, plan_.map().count() * sizeof(shelves), alignof(shelves));
     }
     growth_count_.store(0, std::memory_order_relaxed);
-    this->clear_statistics();
+    this->forget_all();
 }
 
 template <class Sharing, class Collector>

@@ -115,6 +115,7 @@ public:
     }
 
     ~basic_fixed_pool_resource() override {
+        this->report_alive();
         this->release_larger_blocks();
         for (pool_type& p : this->pools()) std::destroy_at(p.close());
     }
@@ -128,7 +129,7 @@ public:
     /// Returns: the magazine that serves such requests, in its place as long as the resource; null
     /// if there is no class for them.
     detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) const noexcept
-        requires(!Collector::counts) {
+        requires(!Collector::counts && !detail::build::watches_slots) {
         pool_type* const pool = this->pool_by_search(bytes, alignment);
         return pool == nullptr ? nullptr : &pool->ready_slots();
     }
@@ -137,7 +138,7 @@ public:
     /// themselves stay reserved. Complexity: linear in the bookkeeping, not in the slots.
     void release() noexcept {
         this->release_larger_blocks();
-        this->clear_statistics();
+        this->forget_all();
         for (pool_type& p : this->pools()) {
             p.clear();
             p.reserve().slabs.restart();
@@ -219,7 +220,9 @@ private:
     }
 
     static std::size_t add_slots(detail::block_extent& slots, const pool_config& c) noexcept {
-        return slots.add(detail::saturating_multiply(c.slot_size(), c.capacity()), c.alignment());
+        const detail::slot_geometry geometry(c.slot_size(), c.alignment());
+        return slots.add(detail::saturating_multiply(geometry.stride(), c.capacity()),
+                         c.alignment());
     }
 
     void build(std::span<const pool_config> classes, memory whose, std::byte* start) {
@@ -234,8 +237,8 @@ private:
             const auto count = static_cast<slot_number>(c.capacity());
             const detail::slot_geometry geometry(c.slot_size(), c.alignment());
             auto* const reserve = ::new (start + at.reserve) reserve_type(
-                geometry, this->upstream_resource(), reinterpret_cast<void**>(start + at.magazine),
-                magazine_slots(c, whose));
+                geometry, this->upstream_resource(), this,
+                reinterpret_cast<void**>(start + at.magazine), magazine_slots(c, whose));
             reserve->slabs.adopt(start + at.slots, count, start + at.record);
             pools[i].open(reserve);
             listed[i] = {c.slot_size(), c.alignment()};

@@ -82,7 +82,10 @@ public:
                                 std::pmr::memory_resource* upstream) noexcept
         : basic_growing_pool_resource(detail::class_plan(options), upstream) {}
 
-    ~basic_growing_pool_resource() override { release(); }
+    ~basic_growing_pool_resource() override {
+        this->report_alive();
+        release();
+    }
 
     /// Returns: what the drop-in constructors made of their options. Of a resource made from
     /// classes: the largest slot size; and 0 blocks per chunk, for its growth strategies decide
@@ -98,7 +101,7 @@ public:
     /// Returns: the magazine that serves such requests, in its place as long as the resource; null
     /// if there are several classes, or none for them.
     detail::magazine<>* magazine_of(std::size_t bytes, std::size_t alignment) noexcept
-        requires(!Collector::counts) {
+        requires(!Collector::counts && !detail::build::watches_slots) {
         const bool is_only = plan_.map().count() == 1 && has_class_for(bytes, alignment);
         return is_only ? &only_pool_.ready_slots() : nullptr;
     }
@@ -116,10 +119,16 @@ protected:
     using typename base::pool_type;
     using typename base::reserve_type;
 
+    basic_growing_pool_resource(detail::class_plan plan,
+                                std::pmr::memory_resource* upstream) noexcept
+        : basic_growing_pool_resource(std::move(plan), upstream, this, nullptr) {}
+
+    /// Effects: the resource is a part of `resource`, with `others`.
     basic_growing_pool_resource(detail::class_plan plan, std::pmr::memory_resource* upstream,
-                                detail::other_owners* others = nullptr) noexcept
+                                const void* resource, detail::other_owners* others) noexcept
         : base(upstream, plan.larger_requests()),
           plan_(std::move(plan)),
+          resource_(resource),
           others_(others),
           books_(first_books(), upstream) {}
 
@@ -155,6 +164,7 @@ private:
     bool grow_slow(pool_type& pool) final;
 
     detail::class_plan plan_;
+    const void* resource_;  // who is said to be misused
     detail::other_owners* others_;
     std::pmr::monotonic_buffer_resource books_;  // the pools, their reserves and first slabs
     pool_type only_pool_;                        // where there is one class
@@ -206,8 +216,9 @@ bool basic_growing_pool_resource<Index, Collector>::grow_slow(pool_type& pool) {
 template <class Index, class Collector>
 void basic_growing_pool_resource<Index, Collector>::open_pool(pool_type& pool, std::size_t index) {
     void* const memory = detail::allocate_from(books_, sizeof(reserve_type), alignof(reserve_type));
-    auto* const reserve = ::new (memory) reserve_type(
-        plan_.geometry_of(index), this->upstream_resource(), plan_.pre_initialize(index), others_);
+    auto* const reserve =
+        ::new (memory) reserve_type(plan_.geometry_of(index), this->upstream_resource(), resource_,
+                                    plan_.pre_initialize(index), others_);
     const auto guard = lock_books();
     pool.open(reserve);
 }
@@ -232,7 +243,7 @@ bool basic_growing_pool_resource<Index, Collector>::adopt_first_slab(detail::sla
 template <class Index, class Collector>
 void basic_growing_pool_resource<Index, Collector>::release() noexcept {
     this->release_larger_blocks();
-    this->clear_statistics();
+    this->forget_all();
     this->restart_growth_count();
     for (pool_type& pool : this->pools()) {
         if (reserve_type* const reserve = pool.close()) std::destroy_at(reserve);
@@ -255,6 +266,7 @@ void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
         slabs.give_back(unused);
         if (slabs.available() == slabs.capacity()) pool.shrink();
     }
+    this->forget_contents();
 }
 
 extern template class FASTALLOC_EXPORT basic_growing_pool_resource<bitmap_index>;

@@ -4,11 +4,14 @@
 #include <fastalloc/collector.hpp>
 #include <fastalloc/config.hpp>
 #include <fastalloc/error.hpp>
+#include <fastalloc/resource/slot_watch.hpp>
+#include <fastalloc/storage/slot_geometry.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
 #include <span>
+#include <type_traits>
 
 namespace fastalloc::detail {
 
@@ -26,6 +29,8 @@ enum class threads {
 ///   and `throw_refused(bytes, alignment)`, which says so;
 /// - `give_back_slow(p, bytes, alignment)`;
 /// - `slot_of(p)`: the start of the slot that `p` points into; null if there is none;
+/// - `is_of_other_thread(p)`: whether that slot is another thread's, and the caller may not give it
+///   back;
 /// - `classes()`: its classes; and where it counts, `add_statistics_to(s, i)`, of the class of
 ///   that number, and `reset_slot_counts()`, of all.
 ///
@@ -53,8 +58,9 @@ public:
     [[nodiscard, gnu::always_inline]] void* allocate(
         std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
         [[maybe_unused]] const auto watch = collector_.time_allocate();
-        return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
-                              [&] { return allocate_by_search(bytes, alignment); });
+        return watched(self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
+                                      [&] { return allocate_by_search(bytes, alignment); }),
+                       bytes, alignment);
     }
 
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
@@ -64,6 +70,9 @@ public:
     [[gnu::always_inline]] void deallocate(
         void* p, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
         [[maybe_unused]] const auto watch = collector_.time_deallocate();
+        if constexpr (watch_type::is_active) {
+            if (!may_be_put_slow(p, bytes, alignment)) return;
+        }
         self().at_once(bytes, alignment, typename Derived::pool_type::put_at_once(p),
                        [&] { deallocate_by_search(p, bytes, alignment); });
     }
@@ -73,8 +82,9 @@ public:
     [[nodiscard, gnu::always_inline]] void* try_allocate(
         std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
         [[maybe_unused]] const auto watch = collector_.time_allocate();
-        return self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
-                              [&] { return try_allocate_slow(bytes, alignment); });
+        return watched(self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
+                                      [&] { return try_allocate_slow(bytes, alignment); }),
+                       bytes, alignment);
     }
 
     /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
@@ -178,11 +188,18 @@ protected:
 
     void add_larger_to(pool_statistics& sum) const noexcept { larger_counts_.add_to(sum); }
 
-    /// Effects: nothing of what is not counted by the classes has happened yet.
-    void clear_statistics() noexcept {
+    /// Effects: nothing has happened yet, of all that the classes do not know themselves.
+    void forget_all() noexcept {
         larger_counts_.clear();
         collector_.reset();
+        watch_.forget_all();
     }
+
+    /// Effects: in a build for it, what is in free slots is not known any more.
+    void forget_contents() noexcept { watch_.forget_contents(); }
+
+    /// Effects: in a build for it, reports the blocks that are in use, as the resource is about to go.
+    void report_alive() const noexcept { watch_.report_alive(&self()); }
 
     void* do_allocate(std::size_t bytes, std::size_t alignment) final {
         return allocate(bytes, alignment);
@@ -233,7 +250,7 @@ private:
     [[gnu::noinline]] void deallocate_by_search(void* p, std::size_t bytes,
                                                 std::size_t alignment) noexcept {
         auto* const pool = self().pool_by_search(bytes, alignment);
-        if (pool != nullptr && !pool->full()) [[likely]] {
+        if (pool != nullptr && pool->may_put(p)) [[likely]] {
             return pool->put(p);
         }
         self().give_back_slow(p, bytes, alignment);
@@ -252,8 +269,45 @@ private:
         return p;
     }
 
+    using watch_type = typename watch_for<Collector>::type;
+
+    // Returns: `p`, which a user gets if it is not null.
+    [[gnu::always_inline]] void* watched(void* p, [[maybe_unused]] std::size_t bytes,
+                                         [[maybe_unused]] std::size_t alignment) noexcept {
+        if constexpr (watch_type::is_active) {
+            if (p != nullptr) watch_.taken(p, request_of(bytes, alignment), &self());
+        }
+        return p;
+    }
+
+    bool may_be_put_slow(void* p, std::size_t bytes, std::size_t alignment) noexcept {
+        struct slots final : slot_watch::slots {
+            const Derived* resource;
+
+            explicit slots(const Derived* r) noexcept : resource(r) {}
+
+            void* slot_of(const void* q) const noexcept override { return resource->slot_of(q); }
+
+            bool is_of_other_thread(const void* q) const noexcept override {
+                return resource->is_of_other_thread(q);
+            }
+        };
+        return watch_.may_be_put(p, request_of(bytes, alignment), &self(), slots(&self()));
+    }
+
+    watched_request request_of(std::size_t bytes, std::size_t alignment) const noexcept {
+        const auto& classes = self().classes();
+        const std::size_t index = classes.class_of(bytes, alignment);
+        if (index == std::remove_cvref_t<decltype(classes)>::no_class) {
+            return {bytes, alignment, 0};
+        }
+        const auto c = classes.at(index);
+        return {bytes, alignment, slot_geometry(c.slot_size, c.alignment).stride()};
+    }
+
     [[no_unique_address]] Collector collector_;
     [[no_unique_address]] typename Collector::larger_counts larger_counts_;
+    [[no_unique_address]] watch_type watch_;
 };
 
 }  // namespace fastalloc::detail

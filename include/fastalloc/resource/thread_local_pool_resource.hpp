@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
@@ -88,7 +87,10 @@ public:
                                      std::pmr::memory_resource* upstream) noexcept
         : plan_(options), upstream_(upstream) {}
 
-    ~basic_thread_local_pool_resource() override { release(); }
+    ~basic_thread_local_pool_resource() override {
+        this->report_alive();
+        release();
+    }
 
     /// Returns: as `growing_pool_resource::options`.
     std::pmr::pool_options options() const noexcept { return plan_.options(); }
@@ -178,7 +180,7 @@ private:
 
     public:
         explicit pools_of_thread(basic_thread_local_pool_resource* owner)
-            : base(owner->plan_, owner->upstream_, &owner->others_), owner_(owner) {}
+            : base(owner->plan_, owner->upstream_, owner, &owner->others_), owner_(owner) {}
 
         using base::add_cached_to;
         using base::at_once;
@@ -202,6 +204,11 @@ private:
         bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept {
             const std::lock_guard guard(books_lock_);
             if (!this->owns(slot)) return false;
+            if constexpr (detail::build::has_checks) {
+                if (this->slot_of(slot) != slot) {
+                    detail::report_bad_free(misuse::interior_free, owner_, slot);
+                }
+            }
             pool_type* const pool = pool_by_search(geometry.slot_size(), geometry.alignment());
             if (pool->full()) pool->spill_slow();
             put(*pool);
@@ -272,6 +279,10 @@ private:
         template <class Put>
         bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept;
 
+        bool is_of_other_thread(const void* p) const noexcept override {
+            return owner_->is_of_other_thread(p);
+        }
+
     private:
         basic_thread_local_pool_resource* owner_;
     };
@@ -296,6 +307,8 @@ private:
         const pools_of_thread* const mine = by_thread_.mine();
         return mine == nullptr ? nullptr : mine->pool_by_search(bytes, alignment);
     }
+
+    bool is_of_other_thread(const void* p) const noexcept;
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
@@ -332,6 +345,18 @@ void* basic_thread_local_pool_resource<Index, Collector>::slot_of(const void* p)
         slot = pools->slot_of_locked(p);
     }
     return slot;
+}
+
+template <class Index, class Collector>
+bool basic_thread_local_pool_resource<Index, Collector>::is_of_other_thread(
+    const void* p) const noexcept {
+    const pools_of_thread* const mine = by_thread_.mine();
+    const std::lock_guard guard(lock_);
+    for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
+        if (pools == mine || pools->whose != pools_of_thread::possession::of_its_thread) continue;
+        if (pools->slot_of_locked(p) != nullptr) return true;
+    }
+    return false;
 }
 
 template <class Index, class Collector>
@@ -373,12 +398,17 @@ void basic_thread_local_pool_resource<Index, Collector>::give_back_slow(
     const pools_of_thread* const mine = by_thread_.mine();
     pool_type* const pool = mine == nullptr ? nullptr : mine->open_pool_of(index);
     if (pool != nullptr) {
+        if constexpr (detail::build::has_checks) {
+            if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
+        }
         if (pool->full()) pool->spill_slow();
         return pool->put(p);
     }
     // A thread that has no slots of the class gives back what one that ended had allocated.
     const auto put = [p](pool_type& left) { left.put(p); };
-    if (!others_.take_back(p, plan_.geometry_of(index), put)) std::abort();
+    if (others_.take_back(p, plan_.geometry_of(index), put)) return;
+    detail::report_bad_free(is_of_other_thread(p) ? misuse::wrong_thread : misuse::foreign_free,
+                            this, p);
 }
 
 template <class Index, class Collector>
@@ -438,7 +468,7 @@ void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
     }
     by_thread_.release(*upstream_);
     larger_.release(*upstream_);
-    this->clear_statistics();
+    this->forget_all();
 }
 
 template <class Index, class Collector>
@@ -495,6 +525,7 @@ void basic_thread_local_pool_resource<Index, Collector>::trim() noexcept {
         guard.lock();
         pools->whose = possession::left;
     }
+    this->forget_contents();
 }
 
 extern template class FASTALLOC_EXPORT basic_thread_local_pool_resource<bitmap_index>;

@@ -23,9 +23,12 @@
 /// Progress: taking, putting and looking up are wait-free, up to a walk over slabs that others add.
 /// Growing is lock-free outside upstream: an exchange fails only because another thread grew.
 
+#include <fastalloc/detail/build.hpp>
 #include <fastalloc/detail/thread_number.hpp>
+#include <fastalloc/error.hpp>
 #include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/storage/atomic_slab_directory.hpp>
+#include <fastalloc/storage/checked_free.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 #include <fastalloc/storage/upstream_block.hpp>
@@ -35,10 +38,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory_resource>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace fastalloc::detail {
@@ -46,9 +49,13 @@ namespace fastalloc::detail {
 template <template <class> class Atomic>
 class atomic_depot {
 public:
+    /// Misuse is reported as that of `resource`.
     atomic_depot(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 bool pre_initialize) noexcept
-        : geometry_(geometry), upstream_(upstream), pre_initialize_(pre_initialize) {}
+                 bool pre_initialize, const void* resource) noexcept
+        : geometry_(geometry),
+          upstream_(upstream),
+          resource_(resource),
+          pre_initialize_(pre_initialize) {}
 
     ~atomic_depot() {
         slab_range* s = head_.load(std::memory_order_acquire);
@@ -118,13 +125,13 @@ public:
 
     /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
     void put_some(void* const* in, std::size_t count) noexcept {
+        if constexpr (build::has_checks) return put_each(in, count);
         // As in slab_set: runs are looked up once, until the first slot that is alone.
         bool in_runs = true;
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
             slab_type* const s = find(in[begin]);
-            // A pointer that was never handed out: there is no index to free it in.
             if (s == nullptr) [[unlikely]] {
-                std::abort();
+                report_bad_free(misuse::foreign_free, resource_, in[begin]);
             }
             ++end;
             if (in_runs) {
@@ -288,6 +295,16 @@ private:
         return std::uint64_t{1} << (s.links.number % group_size);
     }
 
+    // As `put_some`, one by one, and sure that each is taken.
+    void put_each(void* const* in, std::size_t count) noexcept {
+        for (void* const p : std::span(in, count)) {
+            slab_type* const s = find(p);
+            if (s == nullptr) report_bad_free(misuse::foreign_free, resource_, p);
+            s->index.put(number_of_taken(*s, p, geometry_, resource_));
+            announce(*s);
+        }
+    }
+
     // Effects: moves announced slots of slabs with `may(slab)` to the end of `out[0, most)`. Returns: how
     // many.
     template <class May>
@@ -341,6 +358,7 @@ private:
 
     slot_geometry geometry_;
     std::pmr::memory_resource* upstream_;
+    const void* resource_;
     bool pre_initialize_;
     Atomic<slab_range*> head_{nullptr};  // the youngest slab
     std::atomic<bool> shares_slabs_{false};

@@ -16,8 +16,8 @@ template <index_strategy Index>
 class locked_depot {
 public:
     locked_depot(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 bool pre_initialize) noexcept
-        : slabs_(geometry, upstream, pre_initialize) {}
+                 bool pre_initialize, const void* resource) noexcept
+        : slabs_(geometry, upstream, resource, pre_initialize) {}
 
     const slot_geometry& geometry() const noexcept { return slabs_.geometry(); }
 

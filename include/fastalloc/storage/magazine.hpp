@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/build.hpp>
+
 #include <cstddef>
 
 namespace fastalloc::detail {
@@ -21,6 +23,9 @@ struct magazine {
 
     bool full() const noexcept { return top == high; }
 
+    /// Whether there is room for `slot`; in a build with checks, and it is not the one put last.
+    bool may_put(const void* slot) const noexcept { return may_put_at(top, slot); }
+
     std::size_t size() const noexcept { return static_cast<std::size_t>(top - low); }
 
     std::size_t capacity() const noexcept { return static_cast<std::size_t>(high - low); }
@@ -32,6 +37,19 @@ struct magazine {
     void put(void* slot) noexcept { put_at(top, slot); }
 
     // For callers who have read `top` already.
+
+    bool may_put_at(void* const* old_top, [[maybe_unused]] const void* slot) const noexcept {
+        if constexpr (build::has_checks) {
+            return old_top != high && !repeats(old_top, slot);
+        } else {
+            return old_top != high;
+        }
+    }
+
+    /// Whether `slot` is the one that was put last, and is still here.
+    bool repeats(void* const* old_top, const void* slot) const noexcept {
+        return old_top != low && old_top[-1] == slot;
+    }
 
     void* take_below(void** old_top) noexcept {
         top = old_top - 1;

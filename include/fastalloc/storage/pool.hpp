@@ -61,6 +61,12 @@ public:
 
     bool full() const noexcept { return magazine_.full(); }
 
+    /// Whether there is room for `slot`; in a build with checks, and it was not the last one put.
+    bool may_put(const void* slot) const noexcept { return magazine_.may_put(slot); }
+
+    /// Whether `slot` was the last one put, and is free.
+    bool repeats(const void* slot) const noexcept { return magazine_.repeats(magazine_.top, slot); }
+
     /// What users took and put.
     auto& counts() noexcept { return counts_; }
 
@@ -106,7 +112,7 @@ public:
 
         [[gnu::always_inline]] bool can(const pool& p) noexcept {
             top_ = p.magazine_.top;
-            return top_ != p.magazine_.high;
+            return p.magazine_.may_put_at(top_, slot_);
         }
 
         /// Preconditions: `can(p)` has just said so.
@@ -222,13 +228,15 @@ struct slab_reserve {
     slab_set<Index> slabs;
 
     slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 bool pre_initialize, other_owners* others) noexcept
-        : slabs(geometry, upstream, pre_initialize, others) {}
+                 const void* resource, bool pre_initialize, other_owners* others) noexcept
+        : slabs(geometry, upstream, resource, pre_initialize, others) {}
 
     /// Effects: as above; the magazine is this one, and never enlarged.
     slab_reserve(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-                 void** magazine, std::size_t slots) noexcept
-        : slabs(geometry, upstream, false), given_magazine_(magazine), given_slots_(slots) {}
+                 const void* resource, void** magazine, std::size_t slots) noexcept
+        : slabs(geometry, upstream, resource, false),
+          given_magazine_(magazine),
+          given_slots_(slots) {}
 
     std::size_t take_some(void** out, std::size_t most) noexcept {
         return slabs.take_some(out, most);

@@ -4,6 +4,7 @@
 #include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/export.hpp>
 #include <fastalloc/detail/machine.hpp>
+#include <fastalloc/detail/visible_memory.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 #include <fastalloc/statistics.hpp>
@@ -62,7 +63,8 @@ private:
 
 /// A run of equal slots and the index that says which of them are free. This record and the
 /// index's memory lie behind the slots or wherever the pool keeps its books; never in a slot.
-/// `Links` is what the owner of many slabs wants to know of each.
+/// `Links` is what the owner of many slabs wants to know of each. While there is a slab, memory checkers
+/// know that its slots are nobody's unless they are told otherwise.
 template <index_strategy Index, class Links>
 struct slab : slab_range {
     Links links;
@@ -70,12 +72,19 @@ struct slab : slab_range {
     Index index;
 
     /// Preconditions: `record_bytes(slots)` bytes begin at this record.
-    slab(std::byte* first_slot, slot_number slots, std::size_t slot_size)
-        : slab_range{first_slot, slots * slot_size, nullptr},
+    slab(std::byte* first_slot, slot_number slots, const slot_geometry& geometry)
+        : slab_range{first_slot, geometry.offset_of(slots), nullptr},
           links{},
           index_memory(reinterpret_cast<std::byte*>(this) + header_bytes(),
                        Index::required_bytes(slots)),
-          index(slots, &index_memory) {}
+          index(slots, &index_memory) {
+        hide_memory(base, bytes);
+    }
+
+    ~slab() { show_memory(base, bytes); }
+
+    slab(const slab&) = delete;
+    slab& operator=(const slab&) = delete;
 
     static constexpr std::size_t record_alignment = alignof(std::max_align_t);
     static_assert(alignof(Index) <= record_alignment);
@@ -94,7 +103,7 @@ private:
 /// Returns: the start of the slot that `p` points into; null if `s` is.
 inline void* slot_of(const slab_range* s, const void* p, const slot_geometry& geometry) noexcept {
     if (s == nullptr) return nullptr;
-    return s->base + (address(p) - address(s->base)) / geometry.slot_size() * geometry.slot_size();
+    return s->base + (address(p) - address(s->base)) / geometry.stride() * geometry.stride();
 }
 
 /// The free slots that magazines hold, to tell them from those that users have.
@@ -145,7 +154,7 @@ struct slab_block {
     /// `bytes` is `size_max` where the sum does not fit.
     template <class Slab>
     static slab_block of(const slot_geometry& geometry, slot_number slots) noexcept {
-        const std::size_t slot_bytes = saturating_multiply(geometry.slot_size(), slots);
+        const std::size_t slot_bytes = saturating_multiply(geometry.stride(), slots);
         const std::size_t padded = saturating_add(slot_bytes, Slab::record_alignment - 1);
         const std::size_t offset = padded & ~(Slab::record_alignment - 1);
         const std::size_t bytes =
@@ -165,8 +174,8 @@ Slab* new_slab(const slot_geometry& geometry, slot_number slots, bool pre_initia
     if (block.bytes > largest_request) throw_bad_alloc();
     upstream_block memory(&upstream, block.bytes, block.alignment);
     if (pre_initialize) touch_pages(memory.start(), block.bytes);
-    auto* const s = ::new (memory.start() + block.record_offset)
-        Slab(memory.start(), slots, geometry.slot_size());
+    auto* const s =
+        ::new (memory.start() + block.record_offset) Slab(memory.start(), slots, geometry);
     memory.disown();
     return s;
 }

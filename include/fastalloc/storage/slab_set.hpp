@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/build.hpp>
 #include <fastalloc/error.hpp>
+#include <fastalloc/storage/checked_free.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <memory_resource>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace fastalloc::detail {
@@ -20,7 +22,7 @@ template <index_strategy Index>
 struct partial_link;
 
 template <index_strategy Index>
-using listed_slab = slab<Index, partial_link<Index>>;
+using listed_slab = slab<typename index_for_checks<Index>::type, partial_link<Index>>;
 
 template <index_strategy Index>
 struct partial_link {
@@ -33,6 +35,9 @@ class other_owners {
 public:
     /// Returns: whether `slot` was given back to its owner.
     virtual bool take_back(void* slot, const slot_geometry& geometry) noexcept = 0;
+
+    /// Whether `p` is in a slot that only another thread may give back.
+    virtual bool is_of_other_thread(const void* p) const noexcept = 0;
 
 protected:
     ~other_owners() = default;
@@ -47,10 +52,12 @@ class slab_set {
     using slab_type = listed_slab<Index>;
 
 public:
+    /// Misuse is reported as that of `resource`.
     slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
-             bool pre_initialize, other_owners* others = nullptr) noexcept
+             const void* resource, bool pre_initialize, other_owners* others = nullptr) noexcept
         : geometry_(geometry),
           upstream_(upstream),
+          resource_(resource),
           others_(others),
           pre_initialize_(pre_initialize) {}
 
@@ -103,6 +110,7 @@ public:
     /// Effects: frees the `count` slots at `in`. Preconditions: they came from here, or others take
     /// them back.
     void put_some(void* const* in, std::size_t count) noexcept {
+        if constexpr (build::has_checks) return put_each(in, count);
         // Slots freed in some order come in runs from one slab, which are looked up once, many of them
         // one beside the other. The first slot that is alone ends that: among slots in random order
         // each test would be a coin toss.
@@ -182,7 +190,7 @@ public:
     /// Effects: adds a slab of slots and a record in memory which stays its provider's.
     /// Preconditions: the set is empty.
     void adopt(std::byte* base, slot_number slots, void* record) {
-        auto* const s = ::new (record) slab_type(base, slots, geometry_.slot_size());
+        auto* const s = ::new (record) slab_type(base, slots, geometry_);
         s->links.is_lent = true;
         enter(s);
     }
@@ -263,8 +271,24 @@ private:
 
     [[gnu::cold, gnu::noinline]] void put_elsewhere_slow(void* slot) noexcept {
         if (others_ != nullptr && others_->take_back(slot, geometry_)) return;
-        // A pointer that was never handed out: there is no index to free it in.
-        std::abort();
+        const bool is_of_other_thread = others_ != nullptr && others_->is_of_other_thread(slot);
+        report_bad_free(is_of_other_thread ? misuse::wrong_thread : misuse::foreign_free, resource_,
+                        slot);
+    }
+
+    // As `put_some`, one by one, and sure that each is taken.
+    void put_each(void* const* in, std::size_t count) noexcept {
+        for (void* const p : std::span(in, count)) {
+            slab_type* const s = find(p);
+            if (s == nullptr) {
+                put_elsewhere_slow(p);
+                continue;
+            }
+            const slot_number n = number_of_taken(*s, p, geometry_, resource_);
+            if (s->index.available() == 0 && s != current_) list_partial(s);
+            s->index.put(n);
+            ++available_;
+        }
     }
 
     slab_type* find(const void* p) const noexcept {
@@ -299,6 +323,7 @@ private:
     std::size_t available_ = 0;
     slot_geometry geometry_;
     std::pmr::memory_resource* upstream_;
+    const void* resource_;
     other_owners* others_;
     bool pre_initialize_;
 };

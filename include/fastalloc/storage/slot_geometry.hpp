@@ -2,8 +2,10 @@
 #pragma once
 
 #include <fastalloc/detail/align.hpp>
+#include <fastalloc/detail/build.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -20,24 +22,33 @@ struct slot_run {
     bool is_worthwhile() const noexcept { return count >= 8; }
 };
 
+/// Bytes that nobody uses, behind each slot of such an alignment: in a build that looks for writes
+/// beyond a block's end.
+constexpr std::size_t red_zone(std::size_t alignment) noexcept {
+    return build::level == checks::full ? std::max<std::size_t>(alignment, 16) : 0;
+}
+
 /// Size and alignment of the slots of one pool, and the arithmetic between a slot's number and its
 /// place in a slab, both ways without a division.
 class slot_geometry {
 public:
     /// Preconditions: `slot_size` is not 0 and a multiple of `alignment`, a power of two.
     constexpr slot_geometry(std::size_t slot_size, std::size_t alignment) noexcept
-        : slot_size_(slot_size),
+        : stride_(saturating_add(slot_size, red_zone(alignment))),
           alignment_(alignment),
-          shift_(static_cast<std::uint32_t>(std::countr_zero(slot_size))),
-          inverse_(inverse_of_odd(slot_size >> shift_)) {}
+          shift_(static_cast<std::uint32_t>(std::countr_zero(stride_))),
+          inverse_(inverse_of_odd(stride_ >> shift_)) {}
 
-    constexpr std::size_t slot_size() const noexcept { return slot_size_; }
+    constexpr std::size_t slot_size() const noexcept { return stride_ - red_zone(alignment_); }
+
+    /// Bytes from one slot to the next.
+    constexpr std::size_t stride() const noexcept { return stride_; }
 
     constexpr std::size_t alignment() const noexcept { return alignment_; }
 
-    constexpr std::size_t offset_of(slot_number n) const noexcept { return n * slot_size_; }
+    constexpr std::size_t offset_of(slot_number n) const noexcept { return n * stride_; }
 
-    /// Preconditions: `offset` is a multiple of the slot size.
+    /// Preconditions: `offset` is a multiple of the stride.
     constexpr slot_number number_at(std::size_t offset) const noexcept {
         return static_cast<slot_number>(offset >> shift_) * inverse_;
     }
@@ -47,18 +58,18 @@ public:
     void list_descending(void** out, std::byte* base, slot_number first,
                          slot_number count) const noexcept {
         std::byte* slot = base + offset_of(first);
-        for (slot_number i = count; i != 0; slot += slot_size_) out[--i] = slot;
+        for (slot_number i = count; i != 0; slot += stride_) out[--i] = slot;
     }
 
     /// Returns: those of `slots` from the first on that are neighbours in ascending, or in descending,
     /// order. Preconditions: `count` is not 0.
     slot_run neighbours(void* const* slots, std::size_t count) const noexcept {
         const std::size_t step = count == 1 ? 0 : address(slots[1]) - address(slots[0]);
-        if (step != slot_size_ && step != -slot_size_) return {slots[0], slots[0], 1};
+        if (step != stride_ && step != -stride_) return {slots[0], slots[0], 1};
         std::size_t n = 2;
         while (n != count && address(slots[n]) - address(slots[n - 1]) == step) ++n;
         const void* const last = slots[n - 1];
-        return step == slot_size_ ? slot_run{slots[0], last, n} : slot_run{last, slots[0], n};
+        return step == stride_ ? slot_run{slots[0], last, n} : slot_run{last, slots[0], n};
     }
 
 private:
@@ -73,7 +84,7 @@ private:
         return inverse;
     }
 
-    std::size_t slot_size_;
+    std::size_t stride_;
     std::size_t alignment_;
     std::uint32_t shift_;
     slot_number inverse_;

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+/// Makes one mistake with one resource, and prints when it was found and as what.
+///
+/// Usage: detection RESOURCE MISTAKE      prints "WHEN: FAULT", or "no"
+///        detection --list                prints all resources, then all mistakes
+
+#include <fastalloc/fastalloc.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory_resource>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include <unistd.h>
+
+namespace {
+
+using fastalloc::misuse;
+
+/// When the resource had the opportunity to find the mistake.
+const char* when = "at once";
+
+const char* name_of(misuse fault) noexcept {
+    switch (fault) {
+        case misuse::objects_alive:
+            return "objects_alive";
+        case misuse::allocation_in_guard:
+            return "allocation_in_guard";
+        case misuse::double_free:
+            return "double_free";
+        case misuse::foreign_free:
+            return "foreign_free";
+        case misuse::interior_free:
+            return "interior_free";
+        case misuse::wrong_request:
+            return "wrong_request";
+        case misuse::wrong_thread:
+            return "wrong_thread";
+        case misuse::write_after_free:
+            return "write_after_free";
+        case misuse::overrun:
+            return "overrun";
+        case misuse::slots_alive:
+            return "slots_alive";
+    }
+    return "?";
+}
+
+void found(const fastalloc::misuse_report& report) {
+    std::printf("%s: %s\n", when, name_of(report.fault));
+    std::fflush(stdout);
+    _exit(0);
+}
+
+/// Never hands out an address twice, so that what comes of a stale pointer does not depend on a heap.
+class one_way_resource final : public std::pmr::memory_resource {
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return memory_.allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void*, std::size_t, std::size_t) override {}
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+
+    std::pmr::monotonic_buffer_resource memory_;
+};
+
+constexpr std::size_t size = 64;
+constexpr std::size_t small_size = 32;
+
+std::vector<fastalloc::pool_config> classes() {
+    const auto of = [](std::size_t bytes) {
+        return fastalloc::pool_config::builder()
+            .slot_size(bytes)
+            .alignment(16)
+            .capacity(256)
+            .build();
+    };
+    return {of(small_size), of(size)};
+}
+
+/// The resource, and what mistakes need of it.
+template <class Resource>
+struct bench {
+    one_way_resource upstream;
+    std::optional<Resource> resource{std::in_place, classes(), &upstream};
+
+    void* take() { return resource->allocate(size, 16); }
+    void put(void* p) { resource->deallocate(p, size, 16); }
+
+    /// Effects: magazines are empty.
+    void spill() {
+        when = "at spill";
+        resource->trim();
+    }
+
+    void destroy() {
+        when = "at end";
+        resource.reset();
+    }
+};
+
+template <class Resource>
+void free_twice_at_once(bench<Resource>& b) {
+    void* const p = b.take();
+    b.put(p);
+    b.put(p);
+    b.spill();
+}
+
+template <class Resource>
+void free_twice(bench<Resource>& b) {
+    void* const p = b.take();
+    void* const other = b.take();
+    b.put(p);
+    b.put(other);
+    b.put(p);
+    b.spill();
+}
+
+template <class Resource>
+void free_foreign(bench<Resource>& b) {
+    alignas(16) static std::array<std::byte, size> elsewhere;
+    void* const p = b.take();
+    b.put(elsewhere.data());
+    b.put(p);
+    b.spill();
+}
+
+template <class Resource>
+void free_interior(bench<Resource>& b) {
+    void* const p = b.take();
+    b.put(static_cast<std::byte*>(p) + 16);
+    b.spill();
+}
+
+template <class Resource>
+void free_to_another(bench<Resource>& b) {
+    bench<Resource> another;
+    void* const p = b.take();
+    void* const q = another.take();
+    another.put(p);
+    another.spill();
+    (void)q;
+}
+
+template <class Resource>
+void free_with_another_size(bench<Resource>& b) {
+    void* const p = b.take();
+    void* const small = b.resource->allocate(small_size, 16);
+    b.resource->deallocate(p, small_size, 16);
+    b.resource->deallocate(small, small_size, 16);
+    b.spill();
+}
+
+template <class Resource>
+void free_with_another_alignment(bench<Resource>& b) {
+    void* const p = b.take();
+    b.resource->deallocate(p, size, 8);
+    b.spill();
+}
+
+template <class Resource>
+void free_from_another_thread(bench<Resource>& b) {
+    void* const p = b.take();
+    std::thread([&] {
+        void* const own = b.take();
+        b.put(p);
+        b.put(own);
+        b.spill();
+    }).join();
+}
+
+template <class Resource>
+void free_after_release(bench<Resource>& b) {
+    (void)b.take();
+    void* const p = b.take();
+    b.resource->release();
+    void* const later = b.take();
+    b.put(p);
+    b.put(later);
+    b.spill();
+}
+
+template <class Resource>
+void write_after_free(bench<Resource>& b) {
+    void* const p = b.take();
+    b.put(p);
+    std::memset(p, 1, 1);
+    when = "at reuse";
+    for (int i = 0; i != 200; ++i) (void)b.take();
+}
+
+template <class Resource>
+void overrun(bench<Resource>& b) {
+    void* const p = b.take();
+    std::memset(static_cast<std::byte*>(p) + size, 1, 1);
+    when = "at free";
+    b.put(p);
+}
+
+template <class Resource>
+void leak(bench<Resource>& b) {
+    (void)b.take();
+    b.destroy();
+}
+
+template <class Resource>
+void drop_pool_before_handle(bench<Resource>& b) {
+    using pool = fastalloc::object_pool<long, Resource>;
+    std::optional<pool> p(std::in_place, *b.resource);
+    auto handle = p->make(1);
+    when = "at end";
+    p.reset();
+    (void)handle.release();
+}
+
+struct mistake {
+    std::string_view name;
+    void (*make)(std::string_view resource);
+};
+
+/// Effects: `f(bench)` for the resource of that name.
+template <class F>
+void with_resource(std::string_view name, F f) {
+    const auto with = [&]<class Resource>(std::type_identity<Resource>) {
+        if (name != Resource::type_name) return;
+        bench<Resource> b;
+        f(b);
+    };
+    with(std::type_identity<fastalloc::fixed_pool_resource>());
+    with(std::type_identity<fastalloc::growing_pool_resource>());
+    with(std::type_identity<fastalloc::thread_local_pool_resource>());
+    with(std::type_identity<fastalloc::synchronized_pool_resource>());
+    with(std::type_identity<fastalloc::lock_free_pool_resource>());
+}
+
+#define MISTAKE(function)                                                                     \
+    mistake {                                                                                 \
+#function, [](std::string_view r) { with_resource(r, [](auto& b) { function(b); }); } \
+    }
+
+constexpr std::array mistakes{
+    MISTAKE(free_twice_at_once),
+    MISTAKE(free_twice),
+    MISTAKE(free_foreign),
+    MISTAKE(free_interior),
+    MISTAKE(free_to_another),
+    MISTAKE(free_with_another_size),
+    MISTAKE(free_with_another_alignment),
+    MISTAKE(free_from_another_thread),
+    MISTAKE(free_after_release),
+    MISTAKE(write_after_free),
+    MISTAKE(overrun),
+    MISTAKE(leak),
+    MISTAKE(drop_pool_before_handle),
+};
+
+constexpr std::array resources{"fixed", "growing", "thread_local", "synchronized", "lock_free"};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]) == "--list") {
+        for (const char* const name : resources) std::printf("%s ", name);
+        std::printf("\n");
+        for (const mistake& m : mistakes) {
+            std::printf("%.*s ", static_cast<int>(m.name.size()), m.name.data());
+        }
+        std::printf("\n");
+        return 0;
+    }
+    if (argc != 3) return 2;
+    fastalloc::set_misuse_handler(found);
+    const std::string resource = std::string(argv[1]) + "_pool_resource";
+    for (const mistake& m : mistakes) {
+        if (m.name != argv[2]) continue;
+        m.make(resource);
+        std::printf("no\n");
+        std::fflush(stdout);
+        // What the mistake has broken is not taken down.
+        _exit(0);
+    }
+    return 2;
+}

@@ -39,7 +39,11 @@ void show_memory_slow(const void* p, std::size_t bytes) noexcept {
 
 #ifdef FASTALLOC_VALGRIND
 
-void open_block_list(const void* anchor) noexcept { VALGRIND_CREATE_MEMPOOL(anchor, 0, 0); }
+void open_block_list(const void* anchor) noexcept {
+    // What is before a slab's first block is somebody else's, and a red zone would be hidden.
+    constexpr std::size_t red_zone = 0;
+    VALGRIND_CREATE_MEMPOOL(anchor, red_zone, 0);
+}
 
 void close_block_list(const void* anchor) noexcept { VALGRIND_DESTROY_MEMPOOL(anchor); }
 

@@ -184,6 +184,7 @@ void free_from_another_thread(bench<Resource>& b) {
 template <class Resource>
 void free_after_release(bench<Resource>& b) {
     (void)b.take();
+    (void)b.take();
     void* const p = b.take();
     b.resource->release();
     void* const later = b.take();

@@ -258,13 +258,16 @@ void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
         if (!pool.is_open()) continue;
         auto& slabs = pool.reserve().slabs;
         typename detail::slab_set<Index>::surplus unused;
+        bool is_unused = false;
         {
             const auto guard = lock_books();
             pool.flush();
             unused = slabs.detach_unused();
+            // While a slot is out, another thread may give it back as soon as the lock is free.
+            is_unused = slabs.available() == slabs.capacity();
         }
         slabs.give_back(unused);
-        if (slabs.available() == slabs.capacity()) pool.shrink();
+        if (is_unused) pool.shrink();
     }
     this->forget_contents();
 }

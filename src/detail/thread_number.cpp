@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <fastalloc/detail/fork_safe_mutex.hpp>
 #include <fastalloc/detail/thread_exit_hook.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -15,7 +17,7 @@ namespace fastalloc::detail {
 constinit thread_local thread_number this_thread_number;
 
 struct thread_exit {
-    static void run_hooks() noexcept;
+    static void run_hooks(thread_number number) noexcept;
 };
 
 namespace {
@@ -63,7 +65,7 @@ extern "C" void fastalloc_thread_ends(void* self) {
         if (key != no_key) pthread_setspecific(static_cast<pthread_key_t>(key), self);
         return;
     }
-    thread_exit::run_hooks();
+    thread_exit::run_hooks(this_thread_number);
     const thread_number number = std::exchange(this_thread_number, thread_number());
     if (!number.is_nobodys()) return_number(number.value());
 }
@@ -89,20 +91,38 @@ bool notice_the_end_of_this_thread() noexcept {
     if (key != no_key) pthread_key_delete(static_cast<pthread_key_t>(key));
 }
 
-// Hooks are armed, disarmed and run one at a time. A child of fork() must not inherit the lock taken.
-constinit std::mutex hooks_lock;
-constinit thread_local thread_exit_hook* hooks = nullptr;
+// The numbers of threads that stayed in the parent when this process was forked. They are taken, and
+// nobody gives them back.
+constinit std::array<std::atomic<word>, taken.size()> orphans{};
 
-void fork_safely() {
-    static const int registered = pthread_atfork(
-        [] { hooks_lock.lock(); }, [] { hooks_lock.unlock(); }, [] { hooks_lock.unlock(); });
-    (void)registered;
+extern "C" void fastalloc_is_forked() {
+    const std::uint32_t mine = this_thread_number.value();
+    for (std::uint32_t w = 0; w != taken.size(); ++w) {
+        word bits = taken[w].load(std::memory_order_relaxed);
+        for (const std::uint32_t other : {std::uint32_t{0}, mine}) {
+            if (other / 64 == w) bits &= ~bit_of(other);
+        }
+        orphans[w].store(bits, std::memory_order_relaxed);
+    }
+}
+
+[[gnu::constructor(101)]] void notice_forks() {
+    pthread_atfork(nullptr, nullptr, fastalloc_is_forked);
+}
+
+// The first hook of each thread, by its number: not in memory of the thread, which may be gone before
+// the hook is. Hooks are armed, disarmed and run one at a time.
+constinit std::array<thread_exit_hook*, thread_number::count> hooks_by_number{};
+
+std::unique_lock<std::mutex> lock_hooks() noexcept {
+    return std::unique_lock(fork_safe_mutex(fork_safe_kind::thread_ends, nullptr));
 }
 
 }  // namespace
 
-void thread_exit::run_hooks() noexcept {
-    const std::lock_guard guard(hooks_lock);
+void thread_exit::run_hooks(thread_number number) noexcept {
+    const auto guard = lock_hooks();
+    thread_exit_hook*& hooks = hooks_by_number[number.value()];
     while (hooks != nullptr) {
         thread_exit_hook* const hook = hooks;
         hooks = hook->next_;
@@ -113,8 +133,8 @@ void thread_exit::run_hooks() noexcept {
 }
 
 void thread_exit_hook::arm() noexcept {
-    fork_safely();
-    const std::lock_guard guard(hooks_lock);
+    const auto guard = lock_hooks();
+    thread_exit_hook*& hooks = hooks_by_number[thread_number::mine().value()];
     next_ = hooks;
     link_ = &hooks;
     if (next_ != nullptr) next_->link_ = &next_;
@@ -122,7 +142,7 @@ void thread_exit_hook::arm() noexcept {
 }
 
 void thread_exit_hook::disarm() noexcept {
-    const std::lock_guard guard(hooks_lock);
+    const auto guard = lock_hooks();
     if (link_ == nullptr) return;
     *link_ = next_;
     if (next_ != nullptr) next_->link_ = link_;
@@ -142,6 +162,16 @@ thread_number thread_number::highest() noexcept {
             return thread_number(w * 64 + static_cast<std::uint32_t>(std::bit_width(bits)) - 1);
     }
     return {};
+}
+
+bool thread_number::is_orphan() const noexcept {
+    return (orphans[value() / 64].load(std::memory_order_relaxed) & bit_of(value())) != 0;
+}
+
+bool thread_number::there_are_orphans() noexcept {
+    return std::any_of(orphans.begin(), orphans.end(), [](const std::atomic<word>& bits) {
+        return bits.load(std::memory_order_relaxed) != 0;
+    });
 }
 
 bool thread_number::try_claim() const noexcept {

@@ -30,6 +30,14 @@ public:
     /// Returns: a number above which no running thread has one.
     FASTALLOC_EXPORT static thread_number highest() noexcept;
 
+    /// Whether the thread that had this number stayed in the parent when this process was forked. It was
+    /// cut short: what it left is as it was at that moment, which may be half done. No other thread
+    /// ever gets the number.
+    FASTALLOC_EXPORT bool is_orphan() const noexcept;
+
+    /// Whether there is such a number.
+    FASTALLOC_EXPORT static bool there_are_orphans() noexcept;
+
     /// Effects: if no thread has this number, the caller acts for the last that had it, until it calls
     /// `give_up`; no new thread gets the number meanwhile. Returns: whether that is so.
     FASTALLOC_EXPORT bool try_claim() const noexcept;

@@ -105,7 +105,8 @@ public:
         : upstream_(upstream) {}
 
     ~object_stacks_of_threads() {
-        stacks_.for_each([this](thread_number, object_stack& stack) {
+        stacks_.for_each([this](thread_number number, object_stack& stack) {
+            if (number.is_orphan()) return;
             std::destroy_at(&stack);
             upstream_->deallocate(&stack, sizeof(object_stack), alignof(object_stack));
         });
@@ -144,8 +145,8 @@ public:
 
     void* take_of_all() noexcept {
         void* object = nullptr;
-        stacks_.for_each([&](thread_number, object_stack& stack) {
-            if (object == nullptr) object = stack.take();
+        stacks_.for_each([&](thread_number number, object_stack& stack) {
+            if (object == nullptr && !number.is_orphan()) object = stack.take();
         });
         return object;
     }

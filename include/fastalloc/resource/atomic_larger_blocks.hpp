@@ -49,7 +49,8 @@ public:
             if (segment == nullptr) break;
             for (std::uint32_t i = 0; i != place::size_of(s); ++i) {
                 footer* const f = segment[i].exchange(nullptr, std::memory_order_acquire);
-                if (f != nullptr) deallocate_larger(upstream, *f);
+                // An entry stays reserved if fork() cut short who took it.
+                if (f != nullptr && f != reserved()) deallocate_larger(upstream, *f);
             }
             if (s == 0) continue;
             upstream.deallocate(segment, place::size_of(s) * sizeof(entry), alignof(entry));

@@ -494,7 +494,9 @@ template <class Sharing, class Collector>
 void basic_shared_pool_resource<Sharing, Collector>::release() noexcept {
     std::pmr::memory_resource& upstream = *upstream_.resource();
     larger_.release(upstream);
-    rows_.for_each([&](detail::thread_number, row& r) { drop_row(&r); });
+    rows_.for_each([&](detail::thread_number number, row& r) {
+        if (!number.is_orphan()) drop_row(&r);
+    });
     rows_.release(upstream);
     if (row* const r = spare_row_.clear()) drop_row(r);
     for_each_shelf([&](shelf& s) {

@@ -50,7 +50,9 @@ struct lock_free_sharing {
 /// may give back behind it and take before it, so that it never saw the slot that was free at every
 /// moment.
 ///
-/// A child of `fork()` may use it, whatever other threads were doing.
+/// A child of `fork()` may use it, whatever other threads were doing, if upstream may be used there.
+/// What those threads kept is lost to the child, also to `release()`: a few magazines full of slots.
+/// The child must not call `visit_slots`, for they count as inside.
 ///
 /// The argument stands where the atomic operations are: see storage/atomic_depot.hpp for the slots and
 /// slabs, detail/thread_number.hpp for the threads, resource/atomic_larger_blocks.hpp for larger requests.

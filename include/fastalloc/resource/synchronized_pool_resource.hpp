@@ -55,7 +55,9 @@ struct locked_sharing {
 /// Like `std::pmr::synchronized_pool_resource`, which it can replace, it lets one thread at a time
 /// into upstream, which need not be made for several, and calls it with a lock held.
 ///
-/// A child of `fork()` may use it if no other thread was inside at that moment.
+/// A child of `fork()` may use it, or destroy it, if no other thread was inside at that moment: hold a
+/// lock of your own around both. No pool can promise more that calls an upstream of others with a
+/// lock held.
 template <class Index = bitmap_index, class Collector = no_statistics>
 class basic_synchronized_pool_resource
     : public basic_shared_pool_resource<detail::locked_sharing<Index>, Collector> {

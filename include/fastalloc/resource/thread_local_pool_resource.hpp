@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/fork_safe_mutex.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/detail/thread_exit_hook.hpp>
 #include <fastalloc/detail/thread_number.hpp>
@@ -40,8 +41,9 @@ namespace fastalloc {
 /// Upstream must be made for several threads. More than 65,535 threads at a time: those that come
 /// last are refused with `std::bad_alloc`.
 ///
-/// A child of `fork()` has the pools of the thread that called it; those of all others stay as they
-/// were, unused.
+/// A child of `fork()` may use it, whatever other threads were doing, if upstream may be used there.
+/// It has the pools of the thread that forked; those of all others stay as they were, unused, also
+/// by `release()`: nobody may give their blocks back, nor call `visit_slots`.
 ///
 /// Thread safety: full, under these rules, but for `release()` and the destructor, which no other
 /// thread may be inside of, or come after without being told. Equality: identity.
@@ -239,8 +241,16 @@ private:
             trimmed,  // left, and another thread is about to trim them
         };
 
+        /// Whether fork() cut short whoever had these pools, which may be half done. Preconditions: no
+        /// other thread is inside.
+        bool is_orphan() const noexcept {
+            return (whose == possession::of_its_thread && number.is_orphan()) ||
+                   whose == possession::trimmed;
+        }
+
         pools_of_thread* next = nullptr;  // in the list of all
         possession whose = possession::of_its_thread;
+        detail::thread_number number = detail::thread_number::mine();  // of its thread
 
     private:
         std::mutex* books_lock() noexcept override { return &books_lock_; }
@@ -253,7 +263,8 @@ private:
         }
 
         basic_thread_local_pool_resource* owner_;
-        std::mutex books_lock_;  // also the slots, once the thread has ended; taken after lock_
+        // Also for the slots, once the thread has ended.
+        std::mutex& books_lock_ = detail::fork_safe_mutex(detail::fork_safe_kind::books, this);
     };
 
     using pool_type = typename pools_of_thread::pool_type;
@@ -330,7 +341,8 @@ private:
     detail::class_plan plan_;
     std::pmr::memory_resource* upstream_;
     others others_{this};
-    mutable std::mutex lock_;         // all_, and whose each of them is
+    // For all_, and whose each of them is.
+    std::mutex& lock_ = detail::fork_safe_mutex(detail::fork_safe_kind::owner, this);
     pools_of_thread* all_ = nullptr;  // the youngest first
     detail::atomic_larger_blocks<std::atomic> larger_;
 };
@@ -441,7 +453,10 @@ basic_thread_local_pool_resource<Index, Collector>::adopt_slow() noexcept {
         return p.whose == pools_of_thread::possession::left && p.in_use() == 0;
     };
     while (pools != nullptr && !may_adopt(*pools)) pools = pools->next;
-    if (pools != nullptr) pools->whose = pools_of_thread::possession::of_its_thread;
+    if (pools != nullptr) {
+        pools->whose = pools_of_thread::possession::of_its_thread;
+        pools->number = detail::thread_number::mine();
+    }
     return pools;
 }
 
@@ -463,6 +478,7 @@ void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
         pools_of_thread* const pools = all_;
         pools->disarm();
         all_ = pools->next;
+        if (pools->is_orphan()) continue;
         std::destroy_at(pools);
         upstream_->deallocate(pools, pools_bytes, detail::cache_line);
     }
@@ -502,6 +518,7 @@ template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::take_over() noexcept {
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
         pools->disarm();
+        if (pools->is_orphan()) continue;
         pools->flush();
         pools->whose = pools_of_thread::possession::left;
     }

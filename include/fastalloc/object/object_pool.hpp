@@ -4,6 +4,7 @@
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/made_once.hpp>
 #include <fastalloc/detail/relaxed.hpp>
+#include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/fwd.hpp>  // has the five aliases, `fixed_pool` and so on
 #include <fastalloc/object/atomic_object_stack.hpp>
@@ -72,7 +73,8 @@ using kept_objects = std::conditional_t<
 ///
 /// The pool must outlive its objects and all handles of them, weak ones too. One that is destroyed
 /// while objects are alive tells the misuse handler. For a pool that owns its resource, what others
-/// still have of it counts as alive.
+/// still have of it counts as alive. (A child of `fork()` is not to blame for the objects of threads
+/// that it does not have: there, nothing is told.)
 ///
 /// Besides the slots: an object that was shared takes 32 bytes, one with a key up to 16 more, one
 /// that may be kept up to 32, all of upstream, in blocks of several.
@@ -469,7 +471,9 @@ object_pool<T, Resource>::~object_pool() {
     // An object that is kept may own others, which are not to be kept in turn.
     kind_ = kind::lazy;
     while (void* const slot = kept_.take_of_all()) destroy(slot);
-    if (const std::size_t count = alive()) report_alive_slow(count);
+    // What threads of the parent have is not theirs to give back in a child of fork().
+    const std::size_t count = alive();
+    if (count != 0 && !detail::thread_number::there_are_orphans()) report_alive_slow(count);
     if (auto* const t = tickets_.load(std::memory_order_acquire)) detail::ticket_source::drop(t);
 }
 

@@ -244,6 +244,30 @@ TEST_CASE("a custom growth may give slots back instead") {
     CHECK(resource.growth_count() == 0);
 }
 
+// Without a cap, so that threads keep slots: what is given back goes to the caller's magazine.
+TEMPLATE_TEST_CASE("a custom growth may give slots back to any resource", "", growing_pool_resource,
+                   thread_local_pool_resource, synchronized_pool_resource,
+                   lock_free_pool_resource) {
+    checking_resource upstream;
+    std::pmr::memory_resource* target = nullptr;
+    std::vector<void*> taken;
+    const auto growth = growth_strategy::custom([&](std::size_t) {
+        target->deallocate(taken.back(), 64);
+        taken.pop_back();
+        return 0u;
+    });
+    TestType resource(ten_slots().growth(growth).build(), &upstream);
+    target = &resource;
+    for (int i = 0; i != 10; ++i) taken.push_back(resource.allocate(64));
+    void* const given_back = taken.back();
+    CHECK(resource.allocate(64) == given_back);
+    CHECK(resource.in_use() == 10);
+    CHECK(resource.capacity() == 10);
+    taken.push_back(given_back);
+    CHECK(resource.try_allocate(64) == given_back);
+    CHECK(resource.in_use() == 10);
+}
+
 TEST_CASE("a custom growth may use another class of the same resource") {
     checking_resource upstream;
     growing_pool_resource* pool = nullptr;

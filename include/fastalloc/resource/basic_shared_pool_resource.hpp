@@ -285,6 +285,8 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
             may_throw = true;
             continue;
         }
+        // A growth function may have given slots back, which the caller's magazine has now.
+        looks_again = looks_again || (pool != nullptr && !pool->empty());
         if (!looks_again && !collect_slow(index)) {
             if constexpr (Collector::counts) {
                 counts.failed(plan_.why_full(index, s.depot.capacity()));

@@ -83,6 +83,18 @@ ticket_source::entry* ticket_source::segment_at(std::uint32_t s) {
         [&](entry* made) { upstream_->deallocate(made, bytes, alignof(entry)); });
 }
 
+bool ticket_source::invariants_hold() const noexcept {
+    if (!slots_.invariants_hold()) return false;
+    const std::uint32_t count = numbers_.load(std::memory_order_acquire);
+    for (std::uint32_t number = 1; number <= count; ++number) {
+        const ticket* const t = find(number);
+        if (t == nullptr || slots_.slot_of(t) != t || t->source != this) return false;
+        const std::uint32_t own = t->number.load(std::memory_order_relaxed);
+        if (own == 0 || own > count || find(own) != t) return false;
+    }
+    return true;
+}
+
 ticket* ticket_source::search(const void* object) const noexcept {
     const std::uint32_t count = numbers_.load(std::memory_order_acquire);
     for (std::uint32_t number = 1; number <= count; ++number) {

@@ -48,6 +48,16 @@ void larger_blocks::release(std::pmr::memory_resource& upstream) noexcept {
     }
 }
 
+bool larger_blocks::invariants_hold() const noexcept {
+    // A list that goes round comes to a footer from another one than the first time.
+    const footer* previous = nullptr;
+    for (const footer* f = first_; f != nullptr; f = f->next) {
+        if (f->previous != previous || !f->is_within(f)) return false;
+        previous = f;
+    }
+    return true;
+}
+
 void larger_blocks::unlink(const footer* f) noexcept {
     if (f->previous != nullptr) {
         f->previous->next = f->next;

@@ -57,4 +57,37 @@ void slab_directory::release(std::pmr::memory_resource* upstream) noexcept {
     *this = slab_directory{};
 }
 
+bool slab_directory::invariants_hold(const slab_range* all) const noexcept {
+    const std::size_t size = mask_ + 1;
+    if (!std::has_single_bit(size) ||
+        std::countr_zero(size) != 64 - static_cast<int>(hash_shift_) || used_ * 2 > size) {
+        return false;
+    }
+    const auto is_used = [](const entry& e) { return e.slab != nullptr; };
+    if (static_cast<std::size_t>(std::count_if(entries_, entries_ + size, is_used)) != used_) {
+        return false;
+    }
+    std::size_t expected = 0;
+    for (const slab_range* s = all; s != nullptr; s = s->next) {
+        const std::uintptr_t first = address(s->base) >> granule_shift_;
+        const std::size_t count = granules_of(*s, granule_shift_);
+        expected += count;
+        if (expected > used_) return false;
+        for (std::uintptr_t granule = first; granule != first + count; ++granule) {
+            bool is_found = false;
+            for (std::size_t i = home(granule); is_used(entries_[i]); i = (i + 1) & mask_) {
+                const entry& e = entries_[i];
+                if (e.granule != granule) continue;
+                if (e.slab == s) {
+                    is_found = true;
+                } else if (e.slab->contains(s->base)) {
+                    return false;
+                }
+            }
+            if (!is_found) return false;
+        }
+    }
+    return expected == used_;
+}
+
 }  // namespace fastalloc::detail

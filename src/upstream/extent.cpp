@@ -98,6 +98,15 @@ void extent::put(const std::byte* p, std::size_t bytes) noexcept {
     room_ = std::max(room_, next(true, r.end) - begin_of_free(r.begin));
 }
 
+bool extent::invariants_hold() const noexcept {
+    if (taken_in({0, size()}) != taken_count_ || room_ > size()) return false;
+    for (std::size_t end = 0, begin = next(false, 0); begin != size(); begin = next(false, end)) {
+        end = next(true, begin);
+        if (end - begin > room_) return false;
+    }
+    return true;
+}
+
 void extent::give_back(const std::byte* p, std::size_t bytes,
                        const system_pages& pages) const noexcept {
     constexpr std::size_t half = granules_a_huge_page / 2;

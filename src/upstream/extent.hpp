@@ -3,6 +3,8 @@
 
 #include "system_pages.hpp"
 
+#include <fastalloc/detail/invariants.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -41,10 +43,15 @@ public:
     /// or, where a huge page is not worth keeping whole any longer, in all of that.
     void give_back(const std::byte* p, std::size_t bytes, const system_pages& pages) const noexcept;
 
+    /// Whether the books are as the invariants say.
+    bool invariants_hold() const noexcept;
+
     /// Effects: gives up its memory, and is good for nothing more.
     mapping release() noexcept { return std::move(memory_); }
 
 private:
+    friend struct invariants_test_access;
+
     struct run {
         std::size_t begin;
         std::size_t end;
@@ -58,9 +65,9 @@ private:
     void mark(run r, bool is_taken) noexcept;
 
     mapping memory_;
-    std::pmr::vector<std::uint64_t> taken_;
-    std::size_t taken_count_ = 0;
-    std::size_t room_;
+    std::pmr::vector<std::uint64_t> taken_;  // a bit for each granule
+    std::size_t taken_count_ = 0;            // bits that are set
+    std::size_t room_;                       // no free run has more granules
 };
 
 }  // namespace fastalloc::detail

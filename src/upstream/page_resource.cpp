@@ -62,6 +62,7 @@ public:
     void unmap_alone(std::byte* p, std::size_t bytes) noexcept;
 
     page_statistics statistics() const noexcept;
+    bool invariants_hold() const noexcept;
 
 private:
     struct placed_extent;
@@ -80,12 +81,13 @@ private:
     detail::system_pages pages_;
     std::pmr::memory_resource* books_;
     mutable std::mutex lock_;
+    // By where each begins; one of which nothing is in use does not stay. All are in rooms_ too.
     std::pmr::map<const std::byte*, placed_extent> extents_;
     rooms rooms_;
     std::pmr::map<const std::byte*, mapping> alone_;
-    std::size_t extent_bytes_ = 0;
-    std::size_t alone_bytes_ = 0;
-    std::size_t current_bytes_ = 0;
+    std::size_t extent_bytes_ = 0;   // sum over extents_
+    std::size_t alone_bytes_ = 0;    // sum over alone_
+    std::size_t current_bytes_ = 0;  // of blocks; <= extent_bytes_ + alone_bytes_
 };
 
 page_resource::heap::placed_extent& page_resource::heap::add_extent(std::size_t bytes) {
@@ -201,6 +203,26 @@ page_statistics page_resource::heap::statistics() const noexcept {
     return s;
 }
 
+bool page_resource::heap::invariants_hold() const noexcept {
+    const std::lock_guard guard(lock_);
+    std::size_t extent_bytes = 0;
+    for (const auto& [base, e] : extents_) {
+        if (e.memory().base() != base || e.is_empty() || !e.invariants_hold()) return false;
+        extent_bytes += e.memory().bytes();
+    }
+    for (auto at = rooms_.begin(); at != rooms_.end(); ++at) {
+        const placed_extent& e = *at->second;
+        if (e.place != at || e.room() != at->first) return false;
+    }
+    std::size_t alone_bytes = 0;
+    for (const auto& [base, memory] : alone_) {
+        if (memory.base() != base) return false;
+        alone_bytes += memory.bytes();
+    }
+    return rooms_.size() == extents_.size() && extent_bytes == extent_bytes_ &&
+           alone_bytes == alone_bytes_ && current_bytes_ <= extent_bytes + alone_bytes;
+}
+
 page_resource::page_resource(const page_options& options, std::pmr::memory_resource* books)
     : heap_(std::pmr::polymorphic_allocator<>(books).new_object<heap>(options, books)) {}
 
@@ -211,6 +233,8 @@ page_resource::~page_resource() {
 const page_options& page_resource::options() const noexcept { return heap_->options(); }
 
 page_statistics page_resource::statistics() const noexcept { return heap_->statistics(); }
+
+bool page_resource::invariants_hold() const noexcept { return heap_->invariants_hold(); }
 
 void* page_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
     if (bytes > detail::largest_request) detail::throw_bad_alloc();

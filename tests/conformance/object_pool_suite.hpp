@@ -47,6 +47,7 @@ void objects_come_and_go() {
         one.reset();
         CHECK(all.destroyed == 1);
         CHECK(one == nullptr);
+        CHECK(pool.invariants_hold());
         two = nullptr;
         CHECK(pool.empty());
         CHECK(pool.in_use() == 0);
@@ -106,6 +107,7 @@ void a_throwing_constructor_leaves_the_slot_free() {
     CHECK_THROWS_AS(pool.try_make(all, -1), int);
     CHECK_THROWS_AS(pool.make_shared(all, -1), int);
     CHECK(pool.in_use() == 0);
+    CHECK(pool.invariants_hold());
     CHECK(pool.make(all, 1)->value == 1);
 }
 
@@ -131,6 +133,7 @@ void a_batch_is_all_or_nothing() {
     left = -1;
     CHECK_THROWS_AS(pool.make_batch(101, std::ref(left)), pool_exhausted);
     CHECK(pool.in_use() == 0);
+    CHECK(pool.invariants_hold());
     const auto made = pool.make_batch(100, std::ref(left));
     CHECK(made.size() == 100);
     CHECK(pool.make_batch(0, std::ref(left)).empty());
@@ -218,6 +221,7 @@ void containers_draw_on_the_same_resource() {
             CHECK(pool.in_use() == 6);
             CHECK_THROWS_AS(pool.make(all, -1), int);
             CHECK(pool.in_use() == 6);
+            CHECK(pool.invariants_hold());
             CHECK(pool.available() == resource.available());
             check_refused([&] { pool.for_each_live([](counted&) {}); }, "resource", "own");
         }
@@ -359,6 +363,7 @@ void released_objects_are_adopted() {
     CHECK(pool.find(key) == nullptr);
     CHECK(pool.find(other_key) == other.get());
     CHECK(all.alive() == 2);
+    CHECK(pool.invariants_hold());
 }
 
 template <class Kind>
@@ -388,6 +393,7 @@ void the_last_owner_ends_a_shared_object() {
         three = nullptr;
         CHECK(all.alive() == 0);
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
     }
     CHECK(upstream.bytes_out() == 0);
     CHECK(upstream.errors().empty());
@@ -419,6 +425,7 @@ void a_weak_handle_keeps_nothing() {
         weak = of_next;
     }
     // Also where the next one is not observed, nor shared.
+    CHECK(pool.invariants_hold());
     auto owned = pool.make(all, 3);
     CHECK_FALSE(weak.lock());
 }
@@ -463,6 +470,7 @@ void a_key_names_one_object() {
     std::vector<object_key> keys;
     for (auto& h : many) keys.push_back(pool.key_of(h));
     for (std::size_t i = 0; i != many.size(); ++i) CHECK(pool.find(keys[i]) == many[i].get());
+    CHECK(pool.invariants_hold());
 }
 
 template <class Kind>
@@ -507,6 +515,7 @@ void eager_objects_are_there_before_they_are_asked_for() {
         CHECK(all.constructed == 100);
         CHECK(pool.in_use() == 1);
         CHECK(pool.available() == 99);
+        CHECK(pool.invariants_hold());
         CHECK(pool.resource().in_use() == 100);
         first->value = 6;
         first.reset();
@@ -517,6 +526,7 @@ void eager_objects_are_there_before_they_are_asked_for() {
         for (const auto& object : rest) CHECK(object->value == 5);
         CHECK(all.constructed == 101);
         CHECK(pool.full());
+        CHECK(pool.invariants_hold());
         CHECK_FALSE(pool.try_make());
         CHECK_THROWS_AS(pool.make(), pool_exhausted);
         check_refused([&] { (void)pool.make(all); }, "initialization", "eager");
@@ -562,6 +572,7 @@ void recycled_objects_live_on() {
         pool.trim();
         CHECK(all.alive() == 40);
         CHECK(pool.in_use() == 40);
+        CHECK(pool.invariants_hold());
         CHECK(pool.resource().in_use() == 40);
         some.resize(10);
         const shared_handle<counted> shared = pool.make();
@@ -619,6 +630,7 @@ void functions_that_fail_lose_nothing() {
         object.reset();
         CHECK(all.alive() == 99);
         CHECK(pool->in_use() == 0);
+        CHECK(pool->invariants_hold());
         CHECK(pool->resource().in_use() == 99);
         left = -1;
         CHECK(pool->make_batch(100).size() == 100);
@@ -646,6 +658,7 @@ void deferred_objects_are_destroyed_by_drain() {
         CHECK(all.destroyed == 30);
         CHECK(pool.in_use() == 20);
         CHECK(pool.resource().in_use() == 70);
+        CHECK(pool.invariants_hold());
         CHECK(pool.drain(0) == 0);
         // Full of deferred objects: one is destroyed for each that is made.
         auto more = pool.make_batch(30, std::ref(all));
@@ -664,6 +677,7 @@ void deferred_objects_are_destroyed_by_drain() {
         rest.clear();
         CHECK_THROWS_AS(pool.make(all, -1), int);
         CHECK(pool.drain() == 47);
+        CHECK(pool.invariants_hold());
         more.clear();
         pool.trim();
         CHECK(all.alive() == 20);
@@ -707,12 +721,14 @@ void user_code_may_use_the_pool() {
             {
                 auto tree = pool.make(&pool, 100);
                 CHECK(pool.in_use() == 201);
+                CHECK(pool.invariants_hold());
             }
             // One whose destruction is deferred owns the others meanwhile.
             CHECK(pool.in_use() == (deferred ? 200 : 0));
             auto tree = pool.make_shared(&pool, 100);
             tree.reset();
             if (deferred) CHECK(pool.drain() > 0);
+            CHECK(pool.invariants_hold());
             CHECK(pool.resource().in_use() == 0);
             // One more that the pool itself has to destroy.
             tree = pool.make_shared(&pool, 100);
@@ -768,6 +784,7 @@ void a_failing_upstream_loses_nothing() {
             }
             if (pool) {
                 CHECK(pool->in_use() == shared.size());
+                CHECK(pool->invariants_hold());
                 for (std::size_t i = 0; i != shared.size(); ++i) {
                     CHECK(pool->find(keys[i]) == shared[i].get());
                 }

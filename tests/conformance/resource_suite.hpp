@@ -219,12 +219,14 @@ void observers_add_up() {
         REQUIRE(resource.in_use() == i);
         REQUIRE(resource.capacity() == resource.available() + resource.in_use());
     }
+    CHECK(resource.invariants_hold());
     const std::size_t capacity = resource.capacity();
     for (std::size_t i = 500; i-- != 0;) {
         live.deallocate(i / 2);
         REQUIRE(resource.in_use() == i);
         REQUIRE(resource.capacity() == capacity);
         REQUIRE(resource.available() == capacity - i);
+        if (i % 16 == 0) REQUIRE(resource.invariants_hold());
     }
     if constexpr (Fixture::serves_larger) {
         const std::size_t larger = largest_fitting<Fixture>() + 1;
@@ -276,6 +278,7 @@ void live_blocks_never_overlap() {
         }
         while (live.size() > target) damaged += !live.deallocate_any(random);
         if (phase % 8 == 7) fixture.resource.trim();
+        REQUIRE(fixture.resource.invariants_hold());
     }
     CHECK(misplaced == 0);
     CHECK(damaged == 0);
@@ -302,6 +305,7 @@ void stray_writes_into_freed_slots_redirect_nothing() {
         freed = live.pointers();
         while (live.size() != 0) REQUIRE(live.deallocate_any(random));
         for (void* const p : freed) std::fill_n(static_cast<unsigned char*>(p), 48, 0xa5);
+        REQUIRE(resource.invariants_hold());
     }
     CHECK(resource.in_use() == 0);
 }
@@ -330,6 +334,7 @@ void a_batch_is_all_or_nothing() {
         too_many.resize(Fixture::capacity_of_each_class() + 1);
     }
     CHECK_THROWS_AS(resource.allocate_batch(too_many, 32, 16), std::bad_alloc);
+    CHECK(resource.invariants_hold());
     CHECK(resource.in_use() == 0);
     upstream.never_fail();
     resource.allocate_batch(batch, 32, 16);
@@ -352,6 +357,7 @@ void trim_keeps_what_is_live() {
     const std::size_t before = upstream.bytes_out();
     resource.trim();
     CHECK(live.intact());
+    CHECK(resource.invariants_hold());
     CHECK(resource.in_use() == 5);
     for (void* const p : live.pointers()) CHECK(resource.owns(p));
     // The live ones are all in the first slab, the smallest.
@@ -386,6 +392,7 @@ void release_takes_everything_back() {
         resource.release();
         CHECK(resource.in_use() == 0);
         CHECK(resource.growth_count() == 0);
+        CHECK(resource.invariants_hold());
         CHECK(upstream.bytes_out() == at_start);
         resource.release();
         CHECK(upstream.bytes_out() == at_start);
@@ -438,6 +445,7 @@ void a_throwing_upstream_loses_nothing() {
                 }
                 if (i % 3 == 2 && live.size() != 0) REQUIRE(live.deallocate(live.size() / 2));
                 if (i % 100 == 99) resource.trim();
+                if (i % 20 == 19) REQUIRE(resource.invariants_hold());
             }
             has_failed = upstream.has_failed();
             REQUIRE(live.intact());
@@ -525,8 +533,16 @@ void slots_are_visited_and_found_from_each_byte() {
     CHECK(visited_slots(resource).live.empty());
 }
 
+/// A fixture whose resource is in order when a test is done with it.
 template <class Fixture>
+struct in_order : Fixture {
+    using Fixture::Fixture;
+    ~in_order() { CHECK(this->resource.invariants_hold()); }
+};
+
+template <class OfResource>
 void resource_suite() {
+    using Fixture = in_order<OfResource>;
     SECTION("equality_is_identity") { equality_is_identity<Fixture>(); }
     SECTION("every_size_with_every_alignment") { every_size_with_every_alignment<Fixture>(); }
     SECTION("absurd_sizes_are_refused") { absurd_sizes_are_refused<Fixture>(); }

@@ -75,6 +75,7 @@ TEMPLATE_TEST_CASE("lock() races with the last drop", "", synchronized, lock_fre
         CHECK(wrong == 0);
         INFO("locked " << locked << " of " << rounds);
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
     }
     CHECK(upstream.bytes_out() == 0);
     CHECK(upstream.errors().empty());
@@ -127,6 +128,7 @@ TEMPLATE_TEST_CASE("threads share, observe and find objects", "", synchronized, 
         CHECK(wrong == 0);
         for (place& p : places) p.object.reset();
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
     }
     CHECK(upstream.bytes_out() == 0);
     CHECK(upstream.errors().empty());
@@ -180,6 +182,7 @@ TEMPLATE_TEST_CASE("threads keep objects for each other", "", synchronized, lock
         CHECK(pool.in_use() == common.size());
         common.clear();
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
         pool.trim();
         CHECK(alive == 0);
         CHECK(pool.resource().in_use() == 0);
@@ -219,6 +222,7 @@ TEMPLATE_TEST_CASE("objects of threads own others of the same pool", "", thread_
         });
         CHECK(wrong == 0);
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
     }
     CHECK(upstream.bytes_out() == 0);
     CHECK(upstream.errors().empty());
@@ -239,6 +243,7 @@ TEMPLATE_TEST_CASE("pools of several threads share a resource with containers", 
             }
         });
         CHECK(pool.in_use() == 0);
+        CHECK(pool.invariants_hold());
         // The pool finds nothing alive when it goes.
     }
     CHECK(upstream.bytes_out() == 0);

@@ -111,6 +111,7 @@ TEMPLATE_TEST_CASE("threads replace live blocks of any size", "", SHARED_POOLS) 
         });
         CHECK(damaged == 0);
         CHECK(resource.in_use() == 0);
+        CHECK(resource.invariants_hold());
         CHECK(resource.capacity() == resource.available());
         resource.release();
         CHECK(upstream.blocks_out() == 0);
@@ -147,6 +148,7 @@ TEMPLATE_TEST_CASE("some threads only allocate and others only free", "", SHARED
     CHECK(damaged == 0);
     CHECK(box.take().empty());
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
     CHECK(upstream.errors().empty());
 }
 
@@ -178,6 +180,7 @@ TEMPLATE_TEST_CASE("threads take over each other's blocks, and others come and g
         }
         CHECK(damaged == 0);
         CHECK(resource.in_use() == 0);
+        CHECK(resource.invariants_hold());
         resource.trim();
         CHECK(resource.capacity() == 0);
         resource.release();
@@ -205,6 +208,7 @@ TEMPLATE_TEST_CASE("two thousand short threads leave the memory of a few", "", S
     const std::size_t bytes = upstream.bytes_out();
     for (int n = 0; n != 500; ++n) use();
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
     CHECK(upstream.bytes_out() < bytes + bytes / 4);
 }
 
@@ -244,6 +248,7 @@ TEMPLATE_TEST_CASE("a cap holds whatever threads do", "", SHARED_POOLS) {
         CHECK(damaged == 0);
         CHECK(resource.capacity() <= cap);
         CHECK(resource.in_use() == 0);
+        CHECK(resource.invariants_hold());
         // Nobody is refused while there is one for everybody, beside what threads may keep.
         const std::size_t share = (cap - std::min(cap, kept_by_threads)) / threads;
         in_threads(threads, [&](std::size_t i) {
@@ -307,6 +312,7 @@ TEMPLATE_TEST_CASE("upstream may fail in one thread while others go on", "", SHA
     CHECK(failures != 0);
     CHECK(damaged == 0);
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
     resource.release();
     CHECK(upstream.blocks_out() == 0);
     CHECK(upstream.errors().empty());
@@ -324,6 +330,7 @@ TEST_CASE("one thread at a time is in upstream below synchronized_pool_resource"
             resource.trim();
         });
         CHECK(resource.in_use() == 0);
+        CHECK(resource.invariants_hold());
     }
     CHECK(upstream.meetings == 0);
     CHECK(upstream.checked.blocks_out() == 0);
@@ -355,6 +362,7 @@ TEST_CASE("synchronized_pool_resource is trimmed while threads work") {
     });
     CHECK(damaged == 0);
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
     resource.trim();
     CHECK(resource.capacity() == 0);
     CHECK(upstream.errors().empty());
@@ -477,6 +485,7 @@ TEMPLATE_TEST_CASE("threads use a resource until their very end", "", SHARED_POO
     pthread_key_delete(key);
     CHECK(uses == 50 * (1 + key_rounds));
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
     resource.release();
     CHECK(upstream.blocks_out() == 0);
 }
@@ -542,6 +551,7 @@ TEMPLATE_TEST_CASE("a growth function may use the resource that it is asked by",
     CHECK(calls != 0);
     CHECK(damaged == 0);
     CHECK(resource.in_use() == 0);
+    CHECK(resource.invariants_hold());
 }
 
 }  // namespace fastalloc::testing

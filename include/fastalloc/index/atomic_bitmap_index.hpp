@@ -18,6 +18,7 @@
 /// Progress: every operation ends in a bounded number of its own steps, whatever others do.
 /// Reclamation: nothing is freed before the destructor.
 
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
 #include <algorithm>
@@ -172,18 +173,48 @@ public:
 
     slot_number capacity() const noexcept { return capacity_; }
 
+    /// Effects: calls `f(n)` for each free slot, the lowest first.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        for (slot_number w = 0; w != words_of(capacity_); ++w) {
+            for (bits free = words_[w].load(std::memory_order_relaxed); free != 0;
+                 free &= free - 1) {
+                f(w * 64 + static_cast<slot_number>(std::countr_zero(free)));
+            }
+        }
+    }
+
+    /// Whether the books are as the invariants say. For tests, and builds that check everything.
+    /// Preconditions: no other thread is inside. Complexity: linear in the capacity, 64 slots at a
+    /// time.
+    bool invariants_hold() const noexcept {
+        const auto has_only = [](const word* words, std::size_t n) {
+            return (words[words_of(n) - 1].load(std::memory_order_relaxed) & ~last_word(n)) == 0;
+        };
+        for (slot_number w = 0; w != words_of(capacity_); ++w) {
+            const bits announced = summary_[w / 64].load(std::memory_order_relaxed) >> (w % 64);
+            if (words_[w].load(std::memory_order_relaxed) != 0 && (announced & 1) == 0)
+                return false;
+        }
+        return has_only(words_, capacity_) && has_only(summary_, words_of(capacity_));
+    }
+
 private:
+    friend struct detail::invariants_test_access;
+
     using bits = std::uint64_t;
     using word = Atomic<bits>;
 
     static std::size_t words_of(std::size_t n) noexcept { return n == 0 ? 1 : (n + 63) / 64; }
 
     static void fill(word* words, std::size_t n) noexcept {
-        for (std::size_t w = 0; w != words_of(n); ++w) {
-            const std::size_t left = n - w * 64;
-            ::new (&words[w]) word(left >= 64 ? ~bits{0} : (bits{1} << left) - 1);
-        }
+        const std::size_t last = words_of(n) - 1;
+        for (std::size_t w = 0; w != last; ++w) ::new (&words[w]) word(~bits{0});
+        ::new (&words[last]) word(last_word(n));
     }
+
+    // Returns: the last of `words_of(n)` words with n bits set.
+    static bits last_word(std::size_t n) noexcept { return n == 0 ? 0 : ~bits{0} >> (-n % 64); }
 
     template <class Sink>
     slot_number take_from_word(slot_number w, slot_number most, Sink sink) noexcept {
@@ -232,8 +263,8 @@ private:
     }
 
     std::pmr::memory_resource* memory_;
-    word* words_ = nullptr;
-    word* summary_ = nullptr;  // behind the words
+    word* words_ = nullptr;    // a bit is set while its slot is free
+    word* summary_ = nullptr;  // behind the words; the bit of a word that is not 0 is set (3)
     slot_number capacity_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
 #include <algorithm>
@@ -126,7 +128,23 @@ public:
 
     slot_number capacity() const noexcept { return capacity_; }
 
+    /// Effects: calls `f(n)` for each free slot, the lowest first.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        for (slot_number w = 0; w != words_for(capacity_); ++w) {
+            for (word bits = words_[w]; bits != 0; bits &= bits - 1) {
+                f(w * 64 + static_cast<slot_number>(std::countr_zero(bits)));
+            }
+        }
+    }
+
+    /// Whether the books are as the invariants say. For tests, and builds that check everything.
+    /// Complexity: linear in the capacity, 64 slots at a time.
+    FASTALLOC_EXPORT bool invariants_hold() const noexcept;
+
 private:
+    friend struct detail::invariants_test_access;
+
     using word = std::uint64_t;
     static constexpr std::size_t most_levels = 6;  // 64^6 > 2^32
 
@@ -176,7 +194,8 @@ private:
     }
 
     std::pmr::memory_resource* memory_;
-    word* words_ = nullptr;  // the levels one after the other, the slots' own first
+    word* words_ = nullptr;  // the levels one after the other, the slots' own first; above the last
+                             // bit of a level there are zeros
     slot_number available_;  // bits set in level 0
     slot_number capacity_;
     std::uint32_t levels_ = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
 #include <cassert>
@@ -59,11 +61,24 @@ public:
 
     slot_number capacity() const noexcept { return capacity_; }
 
+    /// Effects: calls `f(n)` for each free slot, in the order in which they will be taken.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        for (slot_number n = head_; n != no_slot; n = next_[n]) f(n);
+        for (slot_number n = fresh_; n != capacity_; ++n) f(n);
+    }
+
+    /// Whether the books are as the invariants say. For tests, and builds that check everything.
+    /// Complexity: linear in the number of free slots.
+    FASTALLOC_EXPORT bool invariants_hold() const noexcept;
+
 private:
+    friend struct detail::invariants_test_access;
+
     std::pmr::memory_resource* memory_;
-    slot_number* next_;           // next_[n]: the free slot after n, for n on the list
+    slot_number* next_;           // next_[n] < fresh_: the free slot after n, for n on the list
     slot_number head_ = no_slot;  // first on the list
-    slot_number fresh_ = 0;       // slots from here on were never taken
+    slot_number fresh_ = 0;       // slots from here on were never taken; fresh_ <= capacity_
     slot_number capacity_;
     slot_number available_;  // length of the list + capacity_ - fresh_
 };

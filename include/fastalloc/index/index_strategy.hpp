@@ -86,6 +86,24 @@ void put_run(Index& index, slot_number first, slot_number count) noexcept {
     }
 }
 
+/// Effects: calls `f(n)` for each free slot, in any order; for none, if the index has no member of the
+/// same name.
+template <index_strategy Index, class F>
+void for_each_free([[maybe_unused]] const Index& index, [[maybe_unused]] F f) noexcept {
+    if constexpr (requires { index.for_each_free(f); }) index.for_each_free(f);
+}
+
+/// Whether the books of `index` are as its invariants say, as far as it has a member of the same name
+/// that knows them.
+template <index_strategy Index>
+bool invariants_hold(const Index& index) noexcept {
+    if constexpr (requires { index.invariants_hold(); }) {
+        return index.invariants_hold();
+    } else {
+        return index.available() <= index.capacity();
+    }
+}
+
 /// Returns: for each slot whether it is taken. The index is as it was. Throws: `std::bad_alloc`.
 /// Complexity: linear in the capacity.
 template <index_strategy Index>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
 #include <cassert>
@@ -49,9 +51,22 @@ public:
 
     slot_number capacity() const noexcept { return capacity_; }
 
+    /// Effects: calls `f(n)` for each free slot, in any order.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        for (slot_number i = 0; i != count_; ++i) f(numbers_[i]);
+        for (slot_number n = fresh_; n != capacity_; ++n) f(n);
+    }
+
+    /// Whether the books are as the invariants say. For tests, and builds that check everything.
+    /// Complexity: linear in the number of free slots, once for each thousand of them.
+    FASTALLOC_EXPORT bool invariants_hold() const noexcept;
+
 private:
+    friend struct detail::invariants_test_access;
+
     std::pmr::memory_resource* memory_;
-    slot_number* numbers_;  // [0, count_) are free; capacity_ elements
+    slot_number* numbers_;  // [0, count_) are free, < fresh_ and distinct; capacity_ elements
     slot_number count_ = 0;
     slot_number fresh_ = 0;  // slots from here on were never taken; count_ <= fresh_ <= capacity_
     slot_number capacity_;

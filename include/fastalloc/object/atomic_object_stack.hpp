@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/detail/doubling_place.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/error.hpp>
 
 #include <array>
@@ -90,14 +91,36 @@ public:
 
     template <class F>
     void for_each(F f) const {
-        for (std::uint32_t n = first_of(full_.load(std::memory_order_acquire)); n != 0;) {
-            const node& kept = node_at(n);
-            f(kept.object.load(std::memory_order_relaxed));
-            n = kept.next.load(std::memory_order_relaxed);
+        visit(full_, [&](std::uint32_t n) {
+            f(node_at(n).object.load(std::memory_order_relaxed));
+            return true;
+        });
+    }
+
+    /// Whether each node is on one of the lists, once, and the counts are theirs. Preconditions: no
+    /// other thread uses it.
+    bool invariants_hold() const noexcept {
+        std::size_t nodes = 0;
+        for (std::uint32_t s = 0; s != segment_count; ++s) {
+            if (segments_[s].load(std::memory_order_acquire) != nullptr) nodes += place::size_of(s);
         }
+        const auto length_of = [&](const head& list) {
+            std::size_t length = 0;
+            const bool ends =
+                visit(list, [&](std::uint32_t n) { return n <= nodes && ++length <= nodes; });
+            return ends ? length : nodes + 1;
+        };
+        return length_of(full_) + length_of(empty_) == nodes &&
+               length_of(full_) == size_.load(std::memory_order_relaxed) &&
+               promised_.load(std::memory_order_relaxed) <= nodes && are_distinct([&](auto f) {
+                   for (const head* const list : {&full_, &empty_}) {
+                       visit(*list, [&](std::uint32_t n) { return f(n), true; });
+                   }
+               });
     }
 
 private:
+    friend struct invariants_test_access;
     using place = doubling_place<16>;
     static constexpr std::uint32_t segment_count = 28;
 
@@ -120,6 +143,16 @@ private:
     node& node_at(std::uint32_t n) const noexcept {
         const place at(n - 1);
         return segments_[at.segment].load(std::memory_order_acquire)[at.offset];
+    }
+
+    // Effects: calls `f(n)` for the nodes of a list, until that returns false. Returns: whether it did not.
+    template <class F>
+    bool visit(const head& list, F f) const {
+        std::uint32_t n = first_of(list.load(std::memory_order_acquire));
+        for (; n != 0; n = node_at(n).next.load(std::memory_order_relaxed)) {
+            if (!f(n)) return false;
+        }
+        return true;
     }
 
     std::uint32_t pop(head& list) noexcept {
@@ -166,8 +199,8 @@ private:
     std::pmr::memory_resource* upstream_;
     head full_{0};
     head empty_{0};
-    Atomic<std::size_t> size_{0};
-    Atomic<std::size_t> promised_{0};
+    Atomic<std::size_t> size_{0};      // nodes that are full
+    Atomic<std::size_t> promised_{0};  // no more than there are nodes
     std::array<Atomic<node*>, segment_count> segments_{};
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/per_thread.hpp>
@@ -69,7 +70,14 @@ public:
         for (std::size_t i = 0; i != size_; ++i) f(objects_[i]);
     }
 
+    bool invariants_hold() const noexcept {
+        return size_ <= capacity_ && promised_ <= capacity_ &&
+               (objects_ == nullptr) == (capacity_ == 0);
+    }
+
 private:
+    friend struct invariants_test_access;
+
     [[gnu::cold, gnu::noinline]] bool try_grow_slow(std::size_t objects) noexcept {
         const std::size_t capacity = std::max({2 * capacity_, objects, std::size_t{16}});
         void* const memory = try_upstream(*upstream_, capacity * sizeof(void*), alignof(void*));
@@ -160,6 +168,15 @@ public:
     template <class F>
     void for_each(F f) const {
         stacks_.for_each([&](thread_number, const object_stack& stack) { stack.for_each(f); });
+    }
+
+    /// Preconditions: no other thread uses it.
+    bool invariants_hold() const noexcept {
+        bool all_hold = true;
+        stacks_.for_each([&](thread_number, const object_stack& stack) {
+            all_hold = all_hold && stack.invariants_hold();
+        });
+        return all_hold;
     }
 
 private:

@@ -5,6 +5,7 @@
 #include <fastalloc/detail/build.hpp>
 #include <fastalloc/detail/doubling_place.hpp>
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/object/ticket.hpp>
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
 #include <fastalloc/resource/slot_watch.hpp>
@@ -111,7 +112,14 @@ public:
     /// Complexity: linear in the number of tickets that have one.
     FASTALLOC_EXPORT ticket* search(const void* object) const noexcept;
 
+    /// Whether each number leads to a ticket of this source, and each ticket with a number is found by
+    /// it; and the tickets' resource is in order. For tests, and builds that check everything.
+    /// Preconditions: no other thread is inside. Complexity: linear in the number of tickets.
+    FASTALLOC_EXPORT bool invariants_hold() const noexcept;
+
 private:
+    friend struct invariants_test_access;
+
     using slot_resource = basic_lock_free_pool_resource<
         std::atomic,
         std::conditional_t<build::watches_slots, statistics_of_tickets, no_statistics>>;

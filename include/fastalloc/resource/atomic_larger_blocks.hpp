@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/detail/doubling_place.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/larger_blocks.hpp>
 
@@ -59,7 +60,29 @@ public:
         used_.store(0, std::memory_order_relaxed);
     }
 
+    /// Whether each block has the entry that its footer says, and no other entry is taken. For tests,
+    /// and builds that check everything. Preconditions: no other thread is inside. Complexity: linear in
+    /// the number of entries.
+    bool invariants_hold() const noexcept {
+        std::uint32_t count = 0;
+        for (std::uint32_t s = 0; s != segment_count; ++s) {
+            const entry* const segment =
+                s == 0 ? first_.data() : segments_[s].load(std::memory_order_acquire);
+            if (segment == nullptr) break;
+            for (std::uint32_t i = 0; i != place::size_of(s); ++i) {
+                const footer* const f = segment[i].load(std::memory_order_acquire);
+                if (f == nullptr) continue;
+                ++count;
+                if (f == reserved() || f->entry_number != place::first_of(s) + i) return false;
+                if (!f->is_within(f)) return false;
+            }
+        }
+        return count == used_.load(std::memory_order_relaxed);
+    }
+
 private:
+    friend struct invariants_test_access;
+
     struct footer : block_footer {
         std::uint32_t entry_number;
     };
@@ -82,7 +105,9 @@ private:
     };
 
     // An address that no footer has.
-    footer* reserved() noexcept { return reinterpret_cast<footer*>(this); }
+    footer* reserved() const noexcept {
+        return reinterpret_cast<footer*>(const_cast<atomic_larger_blocks*>(this));
+    }
 
     entry* segment_at(std::uint32_t s) noexcept {
         return s == 0 ? first_.data() : segments_[s].load(std::memory_order_acquire);
@@ -143,8 +168,8 @@ private:
 
     std::array<entry, 8> first_{};
     std::array<Atomic<entry*>, segment_count> segments_{};  // the first is not used
-    Atomic<std::uint32_t> used_{0};
-    Atomic<std::uint32_t> next_{0};  // where to look first
+    Atomic<std::uint32_t> used_{0};                         // entries that are not null
+    Atomic<std::uint32_t> next_{0};                         // where to look first
 };
 
 }  // namespace fastalloc::detail

@@ -12,6 +12,7 @@
 #include <fastalloc/resource/pool_router.hpp>
 #include <fastalloc/storage/pool.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory_resource>
 #include <span>
@@ -77,6 +78,19 @@ public:
     /// Upstream, for those who call it beside this resource.
     std::pmr::memory_resource* shared_upstream() noexcept { return upstream_; }
 
+    /// Whether the books are as the invariants say, and the statistics agree with them. For tests, and
+    /// builds that check everything. Complexity: linear in the number of slots, and once more for each
+    /// thousand that are available.
+    bool invariants_hold() const noexcept { return invariants_hold(detail::no_known_slots()); }
+
+    /// The same, and whether all slots that `for_each_taken(f)` calls `f` with are taken, and distinct.
+    template <class Taken>
+    bool invariants_hold(Taken for_each_taken) const noexcept {
+        return books_hold() && std::ranges::all_of(pools(), [&](const pool_type& p) {
+                   return !p.is_open() || (slots_are_distinct(p, for_each_taken) && is_counted(p));
+               });
+    }
+
 protected:
     using reserve_type = detail::slab_reserve<Index, typename Collector::slot_counts>;
     using pool_type = detail::pool<reserve_type>;
@@ -103,6 +117,15 @@ protected:
         for (const pool_type& pool : pools()) {
             if (pool.is_open()) pool.reserve().slabs.visit_slots(cached, f);
         }
+    }
+
+    /// Whether each pool for itself, and larger blocks, are as their invariants say.
+    bool books_hold() const noexcept {
+        return larger_.invariants_hold() && available() <= capacity() &&
+               std::ranges::all_of(pools(), [](const pool_type& p) {
+                   return p.invariants_hold() &&
+                          (!p.is_open() || p.reserve().slabs.invariants_hold());
+               });
     }
 
     void restart_growth_count() noexcept { growth_count_ = 0; }
@@ -142,6 +165,7 @@ protected:
 
 private:
     friend detail::pool_resource_interface<basic_pool_resource, Collector>;
+    friend struct detail::invariants_test_access;
 
     /// Effects: lists the classes with `route_by`. Called once before a request can be routed;
     /// not at all by a resource that lists them when it is made. Throws: what upstream throws.
@@ -151,6 +175,21 @@ private:
     /// use this resource. Returns: false if the pool may not grow, and counts
     /// why. Throws: what upstream or a custom growth function throws; no effects then.
     virtual bool grow_slow(pool_type& pool) = 0;
+
+    template <class Taken>
+    static bool slots_are_distinct(const pool_type& p, Taken for_each_taken) noexcept {
+        const auto& slabs = p.reserve().slabs;
+        return detail::are_distinct_slots([&](const void* slot) { return slabs.slot_of(slot); },
+                                          [&](auto f) { slabs.for_each_free(f); },
+                                          [&](auto f) { p.for_each_cached(f); }, for_each_taken);
+    }
+
+    static bool is_counted(const pool_type& p) noexcept {
+        slot_statistics s;
+        p.counts().add_to(s);
+        const auto& slabs = p.reserve().slabs;
+        return !Collector::counts || s.current + slabs.available() + p.cached() == slabs.capacity();
+    }
 
     template <class Count>
     std::size_t sum(Count count) const noexcept {

@@ -152,6 +152,16 @@ public:
     /// Complexity: linear in the number of slabs and threads.
     void release() noexcept;
 
+    /// Whether the books are as the invariants say, and the statistics agree with them. For tests, and
+    /// builds that check everything. Preconditions: no other thread is inside. Complexity: linear in the
+    /// number of slots, and once more for each thousand that are available; for lock-free slabs also
+    /// quadratic in their number.
+    bool invariants_hold() const noexcept { return invariants_hold(detail::no_known_slots()); }
+
+    /// The same, and whether all slots that `for_each_taken(f)` calls `f` with are taken, and distinct.
+    template <class Taken>
+    bool invariants_hold(Taken for_each_taken) const noexcept;
+
 protected:
     /// Effects: empties the caller's magazines and those of threads that ended, and gives back each
     /// slab that holds no live block and no slot that another thread keeps.
@@ -159,6 +169,7 @@ protected:
 
 private:
     friend detail::pool_resource_interface<basic_shared_pool_resource, Collector>;
+    friend struct detail::invariants_test_access;
 
     using depot_type =
         detail::counted_depot<typename Sharing::depot, typename Collector::depot_counts>;
@@ -208,6 +219,8 @@ private:
 
     shelf& shelf_slow(std::size_t index);
     bool grow_slow(shelf& s, std::size_t index);
+    template <class Taken>
+    bool class_holds(std::size_t index, Taken for_each_taken) const noexcept;
     bool collect_slow(std::size_t index) noexcept;
     pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
     row* row_slow(bool may_ask_upstream) noexcept;
@@ -478,6 +491,46 @@ void* basic_shared_pool_resource<Sharing, Collector>::slot_of(const void* p) con
         if (slot == nullptr) slot = s.depot.slot_of(p);
     });
     return slot;
+}
+
+template <class Sharing, class Collector>
+template <class Taken>
+bool basic_shared_pool_resource<Sharing, Collector>::invariants_hold(
+    Taken for_each_taken) const noexcept {
+    if (!larger_.invariants_hold() || available() > capacity()) return false;
+    for (std::size_t i = 0; i != plan_.map().count(); ++i) {
+        if (!class_holds(i, for_each_taken)) return false;
+    }
+    return true;
+}
+
+template <class Sharing, class Collector>
+template <class Taken>
+bool basic_shared_pool_resource<Sharing, Collector>::class_holds(
+    std::size_t index, Taken for_each_taken) const noexcept {
+    shelves* const all = shelves_.load(std::memory_order_acquire);
+    const shelf* const s = all == nullptr ? nullptr : all[index].load(std::memory_order_acquire);
+    const auto for_each_pool = [&](auto f) {
+        rows_.for_each([&](detail::thread_number, const row& r) { f(r.router.pools()[index]); });
+    };
+    bool pools_hold = true;
+    for_each_pool([&](const pool_type& p) {
+        pools_hold = pools_hold && p.invariants_hold() && (s != nullptr || !p.is_open());
+    });
+    if (!pools_hold || s == nullptr) return pools_hold;
+    const depot_type& depot = s->depot;
+    if (!depot.invariants_hold() || depot.capacity() > plan_.cap_of(index)) return false;
+    if constexpr (Collector::counts) {
+        class_statistics counted;
+        add_statistics_to(counted, index);
+        std::size_t available = depot.available();
+        for_each_pool([&](const pool_type& p) { available += p.cached(); });
+        if (counted.current + available != depot.capacity()) return false;
+    }
+    return detail::are_distinct_slots(
+        [&](const void* p) { return depot.slot_of(p); }, [&](auto f) { depot.for_each_free(f); },
+        [&](auto f) { for_each_pool([&](const pool_type& p) { p.for_each_cached(f); }); },
+        for_each_taken);
 }
 
 template <class Sharing, class Collector>

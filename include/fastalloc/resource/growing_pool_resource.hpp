@@ -115,9 +115,24 @@ public:
     /// Complexity: linear in the number of slabs.
     void trim() noexcept;
 
+    /// As `basic_pool_resource`'s, and whether no class is larger than it may be.
+    template <class... Taken>
+    bool invariants_hold(Taken... for_each_taken) const noexcept {
+        return caps_hold() && base::invariants_hold(for_each_taken...);
+    }
+
 protected:
     using typename base::pool_type;
     using typename base::reserve_type;
+
+    bool caps_hold() const noexcept {
+        const std::span<pool_type> pools = this->pools();
+        for (std::size_t i = 0; i != pools.size(); ++i) {
+            if (!pools[i].is_open()) continue;
+            if (pools[i].reserve().slabs.capacity() > plan_.cap_of(i)) return false;
+        }
+        return true;
+    }
 
     basic_growing_pool_resource(detail::class_plan plan,
                                 std::pmr::memory_resource* upstream) noexcept

@@ -3,8 +3,10 @@
 
 #include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory_resource>
 
 namespace fastalloc::detail {
@@ -14,6 +16,13 @@ struct block_footer {
     void* start;
     std::size_t block_bytes;
     std::size_t alignment;
+
+    /// Whether `footer`, which is this, lies where it may.
+    template <class Footer>
+    bool is_within(const Footer* footer) const noexcept {
+        const std::uintptr_t end = address(start) + block_bytes;
+        return address(footer) >= address(start) && address(footer + 1) <= end;
+    }
 };
 
 /// Returns: where the footer of the block at `p` is.
@@ -51,9 +60,15 @@ public:
     /// Effects: gives every block back.
     FASTALLOC_EXPORT void release(std::pmr::memory_resource& upstream) noexcept;
 
+    /// Whether the list is one, both ways. For tests, and builds that check everything. Complexity:
+    /// linear in the number of blocks.
+    FASTALLOC_EXPORT bool invariants_hold() const noexcept;
+
 private:
+    friend struct invariants_test_access;
+
     struct footer : block_footer {
-        footer* previous;
+        footer* previous;  // whose next is this; null: this is first_
         footer* next;
     };
 

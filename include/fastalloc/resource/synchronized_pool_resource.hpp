@@ -34,8 +34,13 @@ public:
 
     void release(std::pmr::memory_resource& upstream) noexcept { blocks_.release(upstream); }
 
+    bool invariants_hold() const noexcept {
+        const std::lock_guard guard(lock_);
+        return blocks_.invariants_hold();
+    }
+
 private:
-    std::mutex lock_;
+    mutable std::mutex lock_;
     larger_blocks blocks_;
 };
 

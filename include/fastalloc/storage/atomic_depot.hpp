@@ -240,13 +240,34 @@ public:
         if (count > slabs_without_directory) directory_.enter(head, head_, *upstream_);
     }
 
+    /// Effects: calls `f(slot)` for each slot that is available.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        detail::for_each_free<slab_type>(head_.load(std::memory_order_acquire), geometry_, f);
+    }
+
+    /// Whether the books are as the invariants say, those of the slabs' indices included. For tests, and
+    /// builds that check everything. Preconditions: no other thread is inside. Complexity: linear in
+    /// the number of slots, and quadratic in that of slabs.
+    bool invariants_hold() const noexcept {
+        slab_range* const head = head_.load(std::memory_order_acquire);
+        for (const slab_range* r = head; r != nullptr; r = r->next) {
+            const auto* const s = static_cast<const slab_type*>(r);
+            if (!s->invariants_hold(geometry_) || !links_hold(*s)) return false;
+            if (find(s->base) != s || find(s->base + (s->bytes - 1)) != s) return false;
+        }
+        return directory_.invariants_hold(head);
+    }
+
 private:
+    friend struct invariants_test_access;
+
     struct group;
 
     struct slab_links {
-        std::uint64_t number;        // how many slabs are older
-        std::size_t capacity_up_to;  // slots of this slab and all older ones
-        group* in_group;
+        std::uint64_t number;              // how many slabs are older
+        std::size_t capacity_up_to;        // slots of this slab and all older ones
+        group* in_group;                   // of all slabs with the same number / group_size
         std::atomic<std::uint32_t> owner;  // the number of the thread that refills from it
     };
 
@@ -258,8 +279,9 @@ private:
     /// Up to 64 slabs with successive numbers.
     struct group {
         group* older;
-        Atomic<std::uint64_t> announced{0};  // which of them may have free slots
-        std::array<Atomic<slab_type*>, group_size> slabs{};
+        // Which of them may have free slots. The bit of one that has some is set (3).
+        Atomic<std::uint64_t> announced{0};
+        std::array<Atomic<slab_type*>, group_size> slabs{};  // by number % group_size
 
         explicit group(group* next) noexcept : older(next) {}
     };
@@ -354,6 +376,21 @@ private:
     static void retract(slab_type& s) noexcept {
         s.links.in_group->announced.fetch_and(~bit_of(s), std::memory_order_seq_cst);
         if (s.index.may_have_free()) announce(s);
+    }
+
+    // Whether what a slab says of itself and its place is so.
+    static bool links_hold(const slab_type& s) noexcept {
+        const auto* const older = static_cast<const slab_type*>(s.next);
+        const std::uint64_t number = older == nullptr ? 0 : older->links.number + 1;
+        const std::size_t below = older == nullptr ? 0 : older->links.capacity_up_to;
+        if (s.links.number != number) return false;
+        if (s.links.capacity_up_to != below + s.index.capacity()) return false;
+        const group* const g = s.links.in_group;
+        const group* const older_group = older == nullptr ? nullptr : older->links.in_group;
+        if (number % group_size == 0 ? g->older != older_group : g != older_group) return false;
+        if (g->slabs[number % group_size].load(std::memory_order_relaxed) != &s) return false;
+        return s.index.available() == 0 ||
+               (g->announced.load(std::memory_order_relaxed) & bit_of(s)) != 0;
     }
 
     slot_geometry geometry_;

@@ -18,6 +18,7 @@
 /// Progress: look-ups and entries end in a bounded number of steps; a replacement is repeated only when
 /// another thread's has succeeded.
 
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
@@ -67,7 +68,17 @@ public:
         }
     }
 
+    /// Whether the table in use is as its invariants say, and has slabs of the list `all` only. For
+    /// tests, and builds that check everything. Preconditions: no other thread uses it. Complexity:
+    /// linear in the number of entries, for each slab.
+    bool invariants_hold(const slab_range* all) const noexcept {
+        const table* const t = table_.load(std::memory_order_acquire);
+        return t == nullptr || t->invariants_hold(all);
+    }
+
 private:
+    friend struct invariants_test_access;
+
     using entry = Atomic<slab_range*>;
 
     struct table {
@@ -75,7 +86,7 @@ private:
         std::size_t mask;  // number of entries - 1
         std::uint32_t hash_shift;
         std::uint32_t granule_shift;
-        Atomic<std::size_t> used;
+        Atomic<std::size_t> used;  // entries that are not null, or more; at most half of all
 
         static std::size_t bytes(std::size_t entries) noexcept {
             return sizeof(table) + entries * sizeof(entry);
@@ -119,6 +130,25 @@ private:
                 }
             }
             return true;
+        }
+
+        bool invariants_hold(const slab_range* all) const noexcept {
+            const auto count_of = [this](auto is_one) {
+                return static_cast<std::size_t>(std::count_if(
+                    entries(), entries() + mask + 1,
+                    [&](const entry& e) { return is_one(e.load(std::memory_order_relaxed)); }));
+            };
+            std::size_t null = count_of([](const slab_range* s) { return s == nullptr; });
+            const std::size_t most = used.load(std::memory_order_relaxed);
+            if (mask + 1 - null > most || most * 2 > mask + 1) return false;
+            std::size_t listed = 0;
+            for (; all != nullptr; all = all->next) {
+                const std::size_t own = count_of([&](const slab_range* s) { return s == all; });
+                const slab_range* const found = find(all->base);
+                if (own != 0 && found != all) return false;
+                listed += own;
+            }
+            return listed == mask + 1 - null;
         }
 
         void give_back(std::pmr::memory_resource& upstream) noexcept {

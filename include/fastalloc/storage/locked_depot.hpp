@@ -77,7 +77,22 @@ public:
         slabs_.give_back(detach_unused());
     }
 
+    /// Effects: calls `f(slot)` for each slot that is available. Preconditions: no other thread is
+    /// inside.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        slabs_.for_each_free(f);
+    }
+
+    /// As `slab_set`'s. Thread safety: full.
+    bool invariants_hold() const noexcept {
+        const std::lock_guard guard(lock_);
+        return slabs_.invariants_hold();
+    }
+
 private:
+    friend struct invariants_test_access;
+
     auto detach_unused() noexcept {
         const std::lock_guard guard(lock_);
         return slabs_.detach_unused();

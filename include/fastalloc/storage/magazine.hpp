@@ -30,6 +30,8 @@ struct magazine {
 
     std::size_t capacity() const noexcept { return static_cast<std::size_t>(high - low); }
 
+    bool invariants_hold() const noexcept { return low <= top && top <= high; }
+
     /// Preconditions: not empty.
     void* take() noexcept { return take_below(top); }
 

@@ -159,6 +159,24 @@ public:
     /// Preconditions: nobody else uses the pool. Throws: `std::bad_alloc`.
     void add_cached_to(cached_slots& all) const { all.add(magazine_.low, magazine_.size()); }
 
+    /// Effects: calls `f(slot)` for each slot in the magazine. Preconditions: nobody else uses the
+    /// pool.
+    template <class F>
+    void for_each_cached(F f) const noexcept {
+        void** const top = magazine_.top;
+        for (void** slot = magazine_.low; slot != top; ++slot) f(*slot);
+    }
+
+    /// Whether the magazine is as its invariants say, and as large as the reserve allows. What is in
+    /// it is for those to check who know all of the reserve. For tests, and builds that check
+    /// everything. Preconditions: nobody else uses the pool.
+    bool invariants_hold() const noexcept {
+        if (!is_open()) return magazine_.low == nullptr && empty() && full();
+        return magazine_.invariants_hold() &&
+               magazine_.capacity() >= reserve_->first_magazine_slots() &&
+               magazine_.capacity() <= reserve_->largest_magazine_slots();
+    }
+
     /// Effects: the pool works on `reserve` and its first magazine. Preconditions: closed.
     void open(Reserve* reserve) noexcept {
         reserve_ = reserve;
@@ -190,6 +208,8 @@ public:
     }
 
 private:
+    friend struct invariants_test_access;
+
     static_assert(magazine_reserve<Reserve>);
 
     void spill(std::size_t count) noexcept {

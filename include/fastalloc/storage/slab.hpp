@@ -3,6 +3,7 @@
 
 #include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/detail/visible_memory.hpp>
 #include <fastalloc/error.hpp>
@@ -86,6 +87,12 @@ struct slab : slab_range {
     slab(const slab&) = delete;
     slab& operator=(const slab&) = delete;
 
+    /// Whether it is a slab of such slots, and its index in order.
+    bool invariants_hold(const slot_geometry& geometry) const noexcept {
+        return address(base) % geometry.alignment() == 0 &&
+               bytes == geometry.offset_of(index.capacity()) && fastalloc::invariants_hold(index);
+    }
+
     static constexpr std::size_t record_alignment = alignof(std::max_align_t);
     static_assert(alignof(Index) <= record_alignment);
 
@@ -143,6 +150,37 @@ void visit_slots(slab_range* list, const slot_geometry& geometry, const cached_s
             f(visited_slot{slot, state, s->base, taken.size(), geometry.slot_size()});
         }
     }
+}
+
+/// Effects: calls `f(slot)` for each slot that is free in its slab, of the slabs of a list.
+template <class Slab, class F>
+void for_each_free(const slab_range* list, const slot_geometry& geometry, F f) noexcept {
+    for (; list != nullptr; list = list->next) {
+        fastalloc::for_each_free(static_cast<const Slab*>(list)->index,
+                                 [&](slot_number n) { f(list->base + geometry.offset_of(n)); });
+    }
+}
+
+/// Says of no slot that it is taken.
+struct no_known_slots {
+    template <class F>
+    void operator()(F) const noexcept {}
+};
+
+/// Whether no slot is more than one of free in its slab, cached in a magazine, and taken, nor one of
+/// them twice, and all that are cached are slots. `for_each_free(f)` and so on call `f(slot)`.
+template <class SlotOf, class Free, class Cached, class Taken>
+bool are_distinct_slots(SlotOf slot_of, Free for_each_free, Cached for_each_cached,
+                        Taken for_each_taken) noexcept {
+    bool are_slots = true;
+    for_each_cached(
+        [&](const void* p) { are_slots = are_slots && p != nullptr && slot_of(p) == p; });
+    return are_slots && are_distinct([&](auto f) {
+               const auto visit = [&](const void* slot) { f(address(slot)); };
+               for_each_free(visit);
+               for_each_cached(visit);
+               for_each_taken(visit);
+           });
 }
 
 /// One request to upstream that holds slots, then their slab's record.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/detail/machine.hpp>
 #include <fastalloc/storage/slab.hpp>
 
@@ -35,7 +36,8 @@ inline std::size_t granules_of(const slab_range& s, std::uint32_t granule_shift)
 /// linear probing from granules of the address space to the slabs that reach into them. A granule is
 /// a fraction of the mean slab, so that a table of a few entries per slab does.
 ///
-/// Invariants: at most half of the entries are used; no two slabs overlap.
+/// Invariants: at most half of the entries are used, one for each granule of each slab, where a look-up
+/// for the granule finds it; no two slabs overlap.
 class slab_directory {
 public:
     bool empty() const noexcept { return entries_ == nullptr; }
@@ -70,7 +72,14 @@ public:
     /// Effects: gives the table back; empty from now on.
     FASTALLOC_EXPORT void release(std::pmr::memory_resource* upstream) noexcept;
 
+    /// Whether the books are as the invariants say, and have exactly the slabs of the list `all`. For
+    /// tests, and builds that check everything. Preconditions: not empty. Complexity: linear in the
+    /// number of entries.
+    FASTALLOC_EXPORT bool invariants_hold(const slab_range* all) const noexcept;
+
 private:
+    friend struct invariants_test_access;
+
     struct entry {
         std::uintptr_t granule;
         slab_range* slab;  // null: the entry is not used

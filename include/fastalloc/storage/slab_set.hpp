@@ -45,8 +45,9 @@ protected:
 
 /// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
 ///
-/// Invariants: `available()` is the sum over the slabs' indices; a slab with a free slot is either
-/// the current one or on the partial list, never both; no directory while there are few slabs.
+/// Invariants: `capacity()` and `available()` are the sums over the slabs' indices; a slab with a free
+/// slot is either the current one or on the partial list, never both, and no other slab is on that;
+/// there is a directory, of all slabs, exactly if they are not few.
 template <index_strategy Index>
 class slab_set {
     using slab_type = listed_slab<Index>;
@@ -265,7 +266,42 @@ public:
         slab_count_ = capacity_ = available_ = 0;
     }
 
+    /// Effects: calls `f(slot)` for each slot that is available.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        detail::for_each_free<slab_type>(slabs_, geometry_, f);
+    }
+
+    /// Whether the books are as the invariants say, those of the slabs' indices included. For tests, and
+    /// builds that check everything. Complexity: linear in the number of slots.
+    bool invariants_hold() const noexcept {
+        std::size_t count = 0;
+        std::size_t capacity = 0;
+        std::size_t available = 0;
+        std::size_t to_be_listed = 0;
+        bool has_current = current_ == nullptr;
+        for (const slab_range* r = slabs_; r != nullptr; r = r->next) {
+            if (++count > slab_count_) return false;
+            const auto* const s = static_cast<const slab_type*>(r);
+            if (!s->invariants_hold(geometry_)) return false;
+            if (find(s->base) != s || find(s->base + (s->bytes - 1)) != s) return false;
+            capacity += s->index.capacity();
+            available += s->index.available();
+            to_be_listed += s->index.available() != 0 && s != current_;
+            has_current = has_current || s == current_;
+        }
+        for (const slab_type* s = partial_; s != nullptr; s = s->links.next_partial) {
+            if (to_be_listed-- == 0 || s == current_ || s->index.available() == 0) return false;
+        }
+        return has_current && to_be_listed == 0 && count == slab_count_ && capacity == capacity_ &&
+               available == available_ &&
+               directory_.empty() == (slab_count_ <= slabs_without_directory) &&
+               (directory_.empty() || directory_.invariants_hold(slabs_));
+    }
+
 private:
+    friend struct invariants_test_access;
+
     // So many are looked through faster than they are hashed.
     static constexpr std::size_t slabs_without_directory = 4;
 

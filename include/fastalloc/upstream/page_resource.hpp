@@ -84,6 +84,10 @@ public:
     /// which other threads wait to be served. Thread safety: full.
     page_statistics statistics() const noexcept;
 
+    /// Whether the books are as the invariants say. For tests, and builds that check everything.
+    /// Complexity: linear in the memory that there is, 16 KiB at a time. Thread safety: full.
+    bool invariants_hold() const noexcept;
+
 protected:
     /// Returns: storage that is filled with zeros when it comes from the system, and not when it was
     /// in use before. Zero bytes take as many as one.

@@ -361,7 +361,7 @@ TEST_CASE("the list of a free_list_index ends, and has as many slots as are avai
 TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", stack_index,
                    free_list_index, bitmap_index) {
     checking_resource upstream;
-    detail::slab_set<TestType> slabs({64, 64}, &upstream, false);
+    detail::slab_set<TestType> slabs({64, 64}, &upstream, nullptr, false);
     CHECK(slabs.invariants_hold());
     std::vector<void*> taken(500);
     for (std::size_t n = 0; n != 12; ++n) {
@@ -405,7 +405,7 @@ TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", 
 
 TEST_CASE("an atomic_depot knows its slabs and announces those with a free slot") {
     checking_resource upstream;
-    detail::atomic_depot<std::atomic> depot({64, 64}, &upstream, false);
+    detail::atomic_depot<std::atomic> depot({64, 64}, &upstream, false, nullptr);
     CHECK(depot.invariants_hold());
     for (std::size_t n = 0; n != 70; ++n) {
         REQUIRE(depot.grow_from(depot.capacity(), 50));

@@ -39,8 +39,8 @@ std::size_t slack_of(const watched_request& r) noexcept {
     return r.room == 0 ? 0 : r.room - r.bytes;
 }
 
-void report(misuse fault, const void* resource, const void* p, const watched_request& request,
-            const block_record& record) noexcept {
+[[maybe_unused]] void report(misuse fault, const void* resource, const void* p,
+                             const watched_request& request, const block_record& record) noexcept {
     report_misuse_and_go_on({fault, resource, 0, std::span(&p, 1), request.bytes, request.alignment,
                              record.taken_by.addresses(), record.given_back_by.addresses()});
 }

@@ -33,12 +33,12 @@ template <class Resource>
 void use(Resource& resource) {
     std::vector<block> all;
     for (const std::size_t bytes : {16, 64, 500}) {
-        for (int i = 0; i != 700; ++i) all.push_back({resource.allocate(bytes, 8), bytes});
+        for (int i = 0; i != 400; ++i) all.push_back({resource.allocate(bytes, 8), bytes});
     }
-    for (int i = 0; i != 10; ++i) all.push_back({resource.allocate(100'000, 64), 100'000});
+    for (int i = 0; i != 9; ++i) all.push_back({resource.allocate(20'000, 64), 20'000});
     for (const block& b : all) {
         std::memset(b.start, 1, b.bytes);
-        resource.deallocate(b.start, b.bytes, b.bytes == 100'000 ? 64 : 8);
+        resource.deallocate(b.start, b.bytes, b.bytes == 20'000 ? 64 : 8);
     }
 }
 

@@ -129,9 +129,9 @@ public:
     /// Returns: a new object, made by `T(args...)`, or by `T{args...}` where that is ill-formed.
     /// Without arguments: also one that was kept.
     /// Throws: `pool_exhausted` if there is no slot left; `invalid_configuration` if there are
-    /// arguments, and `initialization` says how objects are made; what upstream, the constructor or
-    /// `on_acquire` throws. The object is not there then; what the pool grew by is. Complexity:
-    /// constant, except when growing.
+    /// arguments, and `initialization` says how objects are made; `std::bad_alloc` if there is no
+    /// room to keep the object later; what upstream, the constructor or `on_acquire` throws. The
+    /// object is not there then; what the pool grew by is. Complexity: constant, except when growing.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard, gnu::always_inline]] owned_handle<T> make(Args&&... args) {

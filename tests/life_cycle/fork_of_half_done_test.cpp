@@ -32,7 +32,7 @@ struct block {
 template <class Resource>
 void use(Resource& resource) {
     std::vector<block> all;
-    for (const std::size_t bytes : {16, 64, 500}) {
+    for (const std::size_t bytes : {16u, 64u, 500u}) {
         for (int i = 0; i != 400; ++i) all.push_back({resource.allocate(bytes, 8), bytes});
     }
     for (int i = 0; i != 9; ++i) all.push_back({resource.allocate(20'000, 64), 20'000});

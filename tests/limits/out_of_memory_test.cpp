@@ -73,7 +73,7 @@ TEMPLATE_TEST_CASE("threads go on with what there is while upstream has nothing"
                    synchronized_pool_resource, lock_free_pool_resource,
                    thread_local_pool_resource) {
     shared_upstream upstream;
-    limit_resource memory(200'000, &upstream);
+    limit_resource memory(100'000, &upstream);
     {
         TestType resource(&memory);
         std::atomic<std::size_t> refused = 0;
@@ -101,12 +101,31 @@ TEMPLATE_TEST_CASE("threads go on with what there is while upstream has nothing"
         for (std::thread& t : threads) t.join();
         CHECK(refused != 0);
         CHECK(all_intact);
+        resource.trim();
         resource.deallocate(resource.allocate(200, 8), 200, 8);
         resource.release();
         CHECK(memory.used() == 0);
     }
     CHECK(upstream.errors().empty());
     CHECK(upstream.bytes_out() == 0);
+}
+
+TEMPLATE_TEST_CASE("what ended threads kept is used up while upstream has nothing", "",
+                   synchronized_pool_resource, lock_free_pool_resource) {
+    limit_resource memory(16 * mib);
+    TestType resource(&memory);
+    // So that this thread does not go on where the other ends.
+    resource.deallocate(resource.allocate(5'000, 8), 5'000, 8);
+    resource.deallocate(resource.allocate(8, 8), 8, 8);
+    std::thread([&] {
+        live_blocks<TestType> blocks(resource);
+        for (int i = 0; i != 100; ++i) blocks.allocate(200, 8);
+    }).join();
+    memory.set_limit(0);
+    std::vector<void*> all;
+    while (void* const p = resource.try_allocate(200, 8)) all.push_back(p);
+    CHECK(all.size() >= 100);
+    for (void* const p : all) resource.deallocate(p, 200, 8);
 }
 
 }  // namespace fastalloc::testing

@@ -34,7 +34,8 @@ namespace fastalloc {
 /// A row, a pool in it and its magazine are made when the thread first needs them, from upstream,
 /// by requests only: a thread that does nothing but free asks another one for them and meanwhile
 /// returns its blocks to the depot one by one. When a thread ends, its row stays, for the next
-/// thread with its number; `trim()`, and a request that finds its class exhausted, empty such rows.
+/// thread with its number; `trim()`, and a request that finds its class exhausted or upstream
+/// without memory, empty such rows.
 ///
 /// Memory beside the slots, if nothing is counted: a row has 32 bytes a class, a pool in use 8
 /// bytes for each of the slots that its magazine holds, at least 64 and at most 2,048 or 1 MiB of
@@ -293,8 +294,10 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
         if (may_throw) {
             detail::counting_failure(counts, grow);
         } else if (!detail::succeeds(grow)) {
-            // What another thread would have used before it grew serves this one first.
+            // What another thread would have used before it grew serves this one first, and what those
+            // kept that ended.
             s.depot.share_slabs();
+            collect_slow(index);
             may_throw = true;
             continue;
         }

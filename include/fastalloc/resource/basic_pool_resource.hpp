@@ -86,7 +86,8 @@ public:
     /// The same, and whether all slots that `for_each_taken(f)` calls `f` with are taken, and distinct.
     template <class Taken>
     bool invariants_hold(Taken for_each_taken) const noexcept {
-        return books_hold() && std::ranges::all_of(pools(), [&](const pool_type& p) {
+        return available() <= capacity() && books_hold() &&
+               std::ranges::all_of(pools(), [&](const pool_type& p) {
                    return !p.is_open() || (slots_are_distinct(p, for_each_taken) && is_counted(p));
                });
     }
@@ -121,8 +122,7 @@ protected:
 
     /// Whether each pool for itself, and larger blocks, are as their invariants say.
     bool books_hold() const noexcept {
-        return larger_.invariants_hold() && available() <= capacity() &&
-               std::ranges::all_of(pools(), [](const pool_type& p) {
+        return larger_.invariants_hold() && std::ranges::all_of(pools(), [](const pool_type& p) {
                    return p.invariants_hold() &&
                           (!p.is_open() || p.reserve().slabs.invariants_hold());
                });

@@ -139,16 +139,19 @@ def plural(count, noun):
 
 
 class SlotClass:
-    """What the slabs of one class have, and magazines in front of them. Numbers of slots."""
+    """What the slabs of one class have, and magazines in front of them. Numbers of slots.
+
+    `stride` is the size of a slot; in a build with full checks also of what lies between two.
+    """
 
     def __init__(self, geometry):
-        self.slot_size = int(geometry["slot_size_"])
+        self.stride = int(geometry["stride_"])
         self.alignment = int(geometry["alignment_"])
         self.slabs = self.capacity = self.cached = 0
         self.free = 0  # None: not known
         self.remarks = []
-        if not 0 < self.slot_size < MOST_SLOTS or self.slot_size % max(self.alignment, 1) != 0:
-            raise Inconsistent(f"slots of {self.slot_size} bytes, aligned to {self.alignment}")
+        if not 0 < self.stride < MOST_SLOTS or self.stride % max(self.alignment, 1) != 0:
+            raise Inconsistent(f"slots {self.stride} bytes apart, aligned to {self.alignment}")
 
     def add(self, slabs, capacity, free):
         if max(slabs, free or 0) > capacity or capacity > MOST_SLOTS:
@@ -279,7 +282,7 @@ def add_slab_set(entry, slabs):
 def add_atomic_slabs(entry, depot):
     slab_type = type_of_atomic_slabs(depot)
     for slab in listed(word(depot["head_"])):
-        capacity = int(slab["bytes"]) // entry.slot_size
+        capacity = int(slab["bytes"]) // entry.stride
         free = None
         if slab_type is not None:
             free = free_in_bitmap(slab.address.cast(slab_type)["index"], capacity)
@@ -323,11 +326,11 @@ def show_resource(value):
         ("capacity", resource.total("capacity")), ("available", resource.available()),
         ("in use", resource.in_use()))]
     classes = [entry for _, entry in sorted(resource.classes.items())]
-    sizes = [entry.slot_size for entry in classes]
+    sizes = [entry.stride for entry in classes]
     children = []
     for entry in classes:
-        name = f"{entry.slot_size} bytes"
-        if sizes.count(entry.slot_size) > 1:
+        name = f"{entry.stride} bytes"
+        if sizes.count(entry.stride) > 1:
             name += f" aligned to {entry.alignment}"
         children.append((f"[{name}]", entry.text()))
     text = ", ".join(shown) + " slots"

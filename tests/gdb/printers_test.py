@@ -125,8 +125,8 @@ SLABS = "growing.only_pool_.reserve_->slabs"
 BROKEN = [
     (f"{MAGAZINE}.top = {MAGAZINE}.high + 1", "growing",
      r".*: capacity 128, .*, a magazine is being changed, or broken}$"),
-    (f"{SLABS}.geometry_.slot_size_ = 0", "growing", r".*: <slots of 0 bytes, aligned to 16>$"),
-    (f"{SLABS}.geometry_.slot_size_ = 32", "growing", r".*: capacity 128, "),
+    (f"{SLABS}.geometry_.stride_ = 0", "growing", r".*: <slots 0 bytes apart, aligned to 16>$"),
+    (f"{SLABS}.geometry_.stride_ = 32", "growing", r".*: capacity 128, "),
     (f"{SLABS}.available_ = 129", "growing", r".*: <129 free slots of 128 in 2 slabs>$"),
     ("thread_local_resource.all_->next->next = thread_local_resource.all_",
      "thread_local_resource", r".*: <a list goes round in a circle>$"),

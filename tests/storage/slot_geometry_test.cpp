@@ -36,7 +36,8 @@ TEST_CASE("a slot's number and its offset determine each other") {
     for (const std::size_t size : sizes) {
         const slot_geometry geometry = geometry_of(size);
         for (const slot_number n : numbers) {
-            wrong += geometry.offset_of(n) != std::uint64_t{n} * (size + red_zone(geometry.alignment()));
+            wrong +=
+                geometry.offset_of(n) != std::uint64_t{n} * (size + red_zone(geometry.alignment()));
             wrong += geometry.number_at(geometry.offset_of(n)) != n;
         }
     }

@@ -120,7 +120,11 @@ bool slot_watch::may_be_put(void* p, const watched_request& request, const void*
     } else if constexpr (fills) {
         fill(bytes, std::max(request.bytes, request.room), freed);
     }
-    if constexpr (build::hides_slots) leave_block(this, p, request.bytes);
+    if constexpr (build::hides_slots) {
+        leave_block(this, p, request.bytes);
+        // A larger block is about to be upstream's.
+        if (request.room == 0) show_memory(p, request.bytes);
+    }
     return true;
 }
 

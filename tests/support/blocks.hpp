@@ -28,6 +28,9 @@ public:
 
     std::size_t size() const { return blocks_.size(); }
 
+    /// Effects: so many blocks take no more memory of anybody else.
+    void reserve(std::size_t blocks) { blocks_.reserve(blocks); }
+
     /// Returns: whether the storage is as asked for.
     bool allocate(std::size_t bytes, std::size_t alignment) {
         return add(resource_->allocate(bytes, alignment), bytes, alignment);

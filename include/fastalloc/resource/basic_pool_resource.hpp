@@ -243,11 +243,7 @@ void basic_pool_resource<Index, MayBeDropIn, Collector>::give_back_slow(
     if (pool == nullptr) {
         return this->give_back_larger_slow(larger_, *upstream_, p, bytes, alignment);
     }
-    if constexpr (detail::build::has_checks) {
-        if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
-    }
-    if (pool->full()) pool->spill_slow();
-    pool->put(p);
+    pool->put_slow(p, this);
 }
 
 extern template class FASTALLOC_EXPORT basic_pool_resource<bitmap_index, true, no_statistics>;

@@ -336,11 +336,7 @@ void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
         s.depot.counts().deallocated();
         return s.depot.put_some(&p, 1);
     }
-    if constexpr (detail::build::has_checks) {
-        if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
-    }
-    if (pool->full()) pool->spill_slow();
-    pool->put(p);
+    pool->put_slow(p, this);
 }
 
 template <class Sharing, class Collector>

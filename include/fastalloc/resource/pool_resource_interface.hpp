@@ -302,7 +302,7 @@ private:
             return {bytes, alignment, 0};
         }
         const auto c = classes.at(index);
-        return {bytes, alignment, slot_geometry(c.slot_size, c.alignment).stride()};
+        return {bytes, alignment, c.slot_size + red_zone(c.alignment)};
     }
 
     [[no_unique_address]] Collector collector_;

@@ -421,13 +421,7 @@ void basic_thread_local_pool_resource<Index, Collector>::give_back_slow(
     }
     const pools_of_thread* const mine = by_thread_.mine();
     pool_type* const pool = mine == nullptr ? nullptr : mine->open_pool_of(index);
-    if (pool != nullptr) {
-        if constexpr (detail::build::has_checks) {
-            if (pool->repeats(p)) detail::report_bad_free(misuse::double_free, this, p);
-        }
-        if (pool->full()) pool->spill_slow();
-        return pool->put(p);
-    }
+    if (pool != nullptr) return pool->put_slow(p, this);
     // A thread that has no slots of the class gives back what one that ended had allocated.
     const auto put = [p](pool_type& left) { left.put(p); };
     if (others_.take_back(p, plan_.geometry_of(index), put)) return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/build.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/magazine.hpp>
 #include <fastalloc/storage/slab_set.hpp>
@@ -63,9 +64,6 @@ public:
 
     /// Whether there is room for `slot`; in a build with checks, and it was not the last one put.
     bool may_put(const void* slot) const noexcept { return magazine_.may_put(slot); }
-
-    /// Whether `slot` was the last one put, and is free.
-    bool repeats(const void* slot) const noexcept { return magazine_.repeats(magazine_.top, slot); }
 
     /// What users took and put.
     auto& counts() noexcept { return counts_; }
@@ -139,6 +137,18 @@ public:
     void spill_slow() noexcept {
         spill((magazine_.size() + 1) / 2);
         reserve_->spilled();
+    }
+
+    /// Puts a slot, for which there is no room, or in a build with checks, which was put before and is
+    /// told to be misuse of `resource`. Preconditions: open.
+    void put_slow(void* slot, [[maybe_unused]] const void* resource) noexcept {
+        if constexpr (build::has_checks) {
+            if (magazine_.repeats(magazine_.top, slot)) {
+                report_bad_free(misuse::double_free, resource, slot);
+            }
+        }
+        if (full()) spill_slow();
+        put(slot);
     }
 
     /// Effects: gives the whole magazine back to the reserve. Preconditions: open.

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/align.hpp>
 #include <fastalloc/index/bitmap_index.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <memory_resource>
-#include <new>
+#include <vector>
 
 namespace fastalloc {
 
@@ -20,71 +21,59 @@ concept index_that_knows = index_strategy<I> && requires(const I& constant, slot
 };
 
 /// Any index, and a bit for each slot that says whether it is free, for indices that could not tell
-/// otherwise. Memory: that of `Index`, and 4 bytes for each 32 slots.
+/// otherwise. Memory: that of `Index`, and 1 bit a slot.
 template <index_strategy Index>
 class checked_index {
 public:
     /// Effects: all `capacity` slots are free. Throws: whatever `memory` throws.
     explicit checked_index(slot_number capacity,
                            std::pmr::memory_resource* memory = std::pmr::get_default_resource())
-        : index_(capacity, memory), taken_(capacity, memory) {}
+        : index_(capacity, memory), taken_(capacity, false, memory) {}
 
     static std::size_t required_bytes(slot_number capacity) noexcept {
-        constexpr std::size_t padding = alignof(std::max_align_t);
-        return Index::required_bytes(capacity) + padding + bits::required_bytes(capacity);
+        constexpr std::size_t word_bits = 64;
+        const std::size_t words = (capacity + word_bits - 1) / word_bits;
+        return detail::round_up(Index::required_bytes(capacity), word_bits / 8) +
+               words * word_bits / 8;
     }
 
     slot_number take() noexcept {
         const slot_number n = index_.take();
-        if (n != no_slot) taken_.set(n, true);
+        if (n != no_slot) taken_[n] = true;
         return n;
     }
 
     /// Preconditions: `n` is taken.
     void put(slot_number n) noexcept {
-        taken_.set(n, false);
+        taken_[n] = false;
         index_.put(n);
     }
 
-    bool is_free(slot_number n) const noexcept { return !taken_.at(n); }
+    bool is_free(slot_number n) const noexcept { return !taken_[n]; }
 
     slot_number available() const noexcept { return index_.available(); }
 
     slot_number capacity() const noexcept { return index_.capacity(); }
 
+    /// Effects: as that of `Index`.
+    template <class F>
+    void for_each_free(F f) const noexcept {
+        fastalloc::for_each_free(index_, f);
+    }
+
+    /// Whether both say the same of each slot. For tests, and builds that check everything.
+    /// Complexity: linear in the capacity.
+    bool invariants_hold() const noexcept {
+        bool agree = true;
+        for_each_free([&](slot_number n) { agree = agree && is_free(n); });
+        const auto taken = std::count(taken_.begin(), taken_.end(), true);
+        return agree && static_cast<slot_number>(taken) == capacity() - available() &&
+               fastalloc::invariants_hold(index_);
+    }
+
 private:
-    class bits {
-    public:
-        bits(slot_number count, std::pmr::memory_resource* memory)
-            : memory_(memory),
-              bytes_(required_bytes(count)),
-              words_(::new (memory->allocate(bytes_, alignof(std::uint32_t)))
-                         std::uint32_t[bytes_ / sizeof(std::uint32_t)]{}) {}
-
-        ~bits() { memory_->deallocate(words_, bytes_, alignof(std::uint32_t)); }
-
-        bits(const bits&) = delete;
-        bits& operator=(const bits&) = delete;
-
-        static std::size_t required_bytes(slot_number count) noexcept {
-            return (std::size_t{count} / 32 + 1) * sizeof(std::uint32_t);
-        }
-
-        bool at(slot_number n) const noexcept { return (words_[n / 32] >> (n % 32) & 1) != 0; }
-
-        void set(slot_number n, bool value) noexcept {
-            const std::uint32_t bit = std::uint32_t{1} << (n % 32);
-            words_[n / 32] = value ? words_[n / 32] | bit : words_[n / 32] & ~bit;
-        }
-
-    private:
-        std::pmr::memory_resource* memory_;
-        std::size_t bytes_;
-        std::uint32_t* words_;
-    };
-
     Index index_;
-    bits taken_;
+    std::pmr::vector<bool> taken_;
 };
 
 static_assert(index_that_knows<bitmap_index>);

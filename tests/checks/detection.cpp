@@ -4,6 +4,8 @@
 /// Usage: detection RESOURCE MISTAKE      prints "WHEN: FAULT", or "no"
 ///        detection --list                prints all resources, then all mistakes
 
+#include "checks/resource_by_name.hpp"
+
 #include <fastalloc/fastalloc.hpp>
 
 #include <array>
@@ -13,7 +15,6 @@
 #include <cstring>
 #include <memory_resource>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <thread>
 #include <type_traits>
@@ -233,22 +234,17 @@ struct mistake {
 
 /// Effects: `f(bench)` for the resource of that name.
 template <class F>
-void with_resource(std::string_view name, F f) {
-    const auto with = [&]<class Resource>(std::type_identity<Resource>) {
-        if (name != Resource::type_name) return;
-        bench<Resource> b;
-        f(b);
-    };
-    with(std::type_identity<fastalloc::fixed_pool_resource>());
-    with(std::type_identity<fastalloc::growing_pool_resource>());
-    with(std::type_identity<fastalloc::thread_local_pool_resource>());
-    with(std::type_identity<fastalloc::synchronized_pool_resource>());
-    with(std::type_identity<fastalloc::lock_free_pool_resource>());
+void with_bench(std::string_view name, F f) {
+    (void)fastalloc::testing::with_resource(name,
+                                            [&]<class Resource>(std::type_identity<Resource>) {
+                                                bench<Resource> b;
+                                                f(b);
+                                            });
 }
 
-#define MISTAKE(function)                                                                     \
-    mistake {                                                                                 \
-#function, [](std::string_view r) { with_resource(r, [](auto& b) { function(b); }); } \
+#define MISTAKE(function)                                                                  \
+    mistake {                                                                              \
+#function, [](std::string_view r) { with_bench(r, [](auto& b) { function(b); }); } \
     }
 
 constexpr std::array mistakes{
@@ -283,10 +279,9 @@ int main(int argc, char** argv) {
     }
     if (argc != 3) return 2;
     fastalloc::set_misuse_handler(found);
-    const std::string resource = std::string(argv[1]) + "_pool_resource";
     for (const mistake& m : mistakes) {
         if (m.name != argv[2]) continue;
-        m.make(resource);
+        m.make(argv[1]);
         std::printf("no\n");
         std::fflush(stdout);
         // What the mistake has broken is not taken down.

@@ -5,6 +5,8 @@
 ///
 /// FAULT "none" makes none. UPSTREAM is "heap", or "pages" for memory that no heap knows of.
 
+#include "checks/resource_by_name.hpp"
+
 #include <fastalloc/fastalloc.hpp>
 
 #include <array>
@@ -14,6 +16,7 @@
 #include <cstring>
 #include <memory_resource>
 #include <string_view>
+#include <type_traits>
 
 namespace {
 
@@ -31,7 +34,7 @@ void read(const unsigned char* p) { seen = *p; }
 }
 
 template <class Resource>
-int make_error(Resource& resource, std::string_view fault) {
+void make_error(Resource& resource, std::string_view fault) {
     const auto take = [&] { return static_cast<unsigned char*>(resource.allocate(size, 8)); };
     const auto put = [&](void* p) { resource.deallocate(p, size, 8); };
     unsigned char* const p = take();
@@ -73,7 +76,6 @@ int make_error(Resource& resource, std::string_view fault) {
         resource.release();
         std::memset(take(), 2, size);
     }
-    return 0;
 }
 
 }  // namespace
@@ -86,25 +88,10 @@ int main(int argc, char** argv) {
     std::pmr::memory_resource* const upstream =
         std::string_view(argv[3]) == "pages" ? &pages : std::pmr::new_delete_resource();
     const auto config = fastalloc::pool_config::builder().slot_size(48).capacity(512).build();
-    if (name == "fixed") {
-        fastalloc::fixed_pool_resource r(config, upstream);
-        return make_error(r, fault);
-    }
-    if (name == "growing") {
-        fastalloc::growing_pool_resource r(config, upstream);
-        return make_error(r, fault);
-    }
-    if (name == "thread_local") {
-        fastalloc::thread_local_pool_resource r(config, upstream);
-        return make_error(r, fault);
-    }
-    if (name == "synchronized") {
-        fastalloc::synchronized_pool_resource r(config, upstream);
-        return make_error(r, fault);
-    }
-    if (name == "lock_free") {
-        fastalloc::lock_free_pool_resource r(config, upstream);
-        return make_error(r, fault);
-    }
-    return 2;
+    const bool found =
+        fastalloc::testing::with_resource(name, [&]<class Resource>(std::type_identity<Resource>) {
+            Resource resource(config, upstream);
+            make_error(resource, fault);
+        });
+    return found ? 0 : 2;
 }

@@ -83,17 +83,24 @@ void add_makers(rows<Resource>& all) {
     });
 }
 
+// An operation on objects that there are, which always comes to something.
+template <class Resource>
+void add_for_objects(rows<Resource>& all, const char* name, effects when_it_fails,
+                     std::function<void(object_world<Resource>&)> run) {
+    all.push_back({name,
+                   [run = std::move(run)](object_world<Resource>& w) {
+                       run(w);
+                       return true;
+                   },
+                   when_it_fails, 0, 0, has_objects});
+}
+
 // What owners ask of upstream: a failure leaves the object with who had it.
 template <class Resource>
 void add_owners(rows<Resource>& all) {
     using world = object_world<Resource>;
     const auto add = [&](const char* name, std::function<void(world&)> run) {
-        all.push_back({name,
-                       [run = std::move(run)](world& w) {
-                           run(w);
-                           return true;
-                       },
-                       effects::none, 0, 0, has_objects});
+        add_for_objects(all, name, effects::none, std::move(run));
     };
     add("owned to shared", [](world& w) {
         w.shared.emplace_back(std::move(w.owned.front()));
@@ -129,12 +136,7 @@ template <class Resource>
 void add_what_never_fails(rows<Resource>& all) {
     using world = object_world<Resource>;
     const auto add = [&](const char* name, std::function<void(world&)> run) {
-        all.push_back({name,
-                       [run = std::move(run)](world& w) {
-                           run(w);
-                           return true;
-                       },
-                       effects::not_a_fail, 0, 0, has_objects});
+        add_for_objects(all, name, effects::not_a_fail, std::move(run));
     };
     const auto one_less = [](world& w, auto drop) {
         const std::size_t in_use = w.pool().in_use();

@@ -41,4 +41,26 @@ private:
 /// What a translation unit hands on to whichever is destroyed last.
 texts& handed_on();
 
+/// Frees, when it is destroyed, what others handed on.
+class heir {
+public:
+    /// `name` has one letter, another for each.
+    explicit heir(std::string_view name) : own_(name) { hand_on(0); }
+    heir(const heir&) = delete;
+    heir& operator=(const heir&) = delete;
+
+    ~heir() {
+        if (!handed_on().empty()) handed_on().erase(handed_on().begin());
+        hand_on(1);
+    }
+
+private:
+    void hand_on(int which) {
+        const char letter = own_.name().front();
+        handed_on().emplace(2 * letter + which, text(200, letter));
+    }
+
+    early_and_late own_;
+};
+
 }  // namespace static_order

@@ -2,12 +2,13 @@
 // Threads begin and end again and again; destructors of their thread_local objects, and of keys, use
 // shared resources and free what other threads allocated. What all that takes does not grow:
 // thread_exits [THREADS]
+#include "support/counting_upstream.hpp"
+
 #include <fastalloc/fastalloc.hpp>
 
 #include <pthread.h>
 
 #include <array>
-#include <atomic>
 #include <barrier>
 #include <cstddef>
 #include <cstdio>
@@ -22,32 +23,8 @@
 
 namespace {
 
-/// Counts what is out. Any thread may use it.
-class counting_upstream final : public std::pmr::memory_resource {
-public:
-    std::size_t bytes_out() const { return bytes_out_; }
-
-private:
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        void* const p = std::pmr::new_delete_resource()->allocate(bytes, alignment);
-        bytes_out_ += bytes;
-        return p;
-    }
-
-    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-        bytes_out_ -= bytes;
-        std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
-    }
-
-    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-        return this == &other;
-    }
-
-    std::atomic<std::size_t> bytes_out_ = 0;
-};
-
 struct resources {
-    counting_upstream upstream;
+    fastalloc::testing::counting_upstream upstream;
     fastalloc::synchronized_pool_resource synchronized{&upstream};
     fastalloc::lock_free_pool_resource lock_free{&upstream};
     fastalloc::thread_local_pool_resource of_threads{&upstream};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // When the address space is used up, each resource says so, stays usable, and gives everything back.
 #include "limits/every_resource.hpp"
+#include "support/counting_upstream.hpp"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -52,33 +53,6 @@ void limit_address_space() {
     const rlimit limit{mapped_bytes() + room, RLIM_INFINITY};
     EXPECT(::setrlimit(RLIMIT_AS, &limit) == 0);
 }
-
-/// Counts what is out.
-class counting_upstream final : public std::pmr::memory_resource {
-public:
-    explicit counting_upstream(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
-
-    std::size_t bytes_out() const { return bytes_out_; }
-
-private:
-    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-        void* const p = upstream_->allocate(bytes, alignment);
-        bytes_out_ += bytes;
-        return p;
-    }
-
-    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
-        bytes_out_ -= bytes;
-        upstream_->deallocate(p, bytes, alignment);
-    }
-
-    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
-        return this == &other;
-    }
-
-    std::pmr::memory_resource* upstream_;
-    std::size_t bytes_out_ = 0;
-};
 
 // Blocks in a list that lies in them, for there may be no other memory.
 struct link {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/align.hpp>
 #include <fastalloc/error.hpp>
 
 #include <algorithm>
@@ -54,7 +55,7 @@ std::size_t growth_strategy::slots_to_add(std::size_t current_capacity) const {
         case kind::exponential: {
             // A double holds every power of two, so this bound is exact; above it a conversion
             // would be undefined.
-            constexpr double bound = static_cast<double>(std::size_t{1} << 63);
+            constexpr auto bound = static_cast<double>(std::size_t{1} << 63);
             const double target = std::ceil(static_cast<double>(current_capacity) * factor_);
             if (target >= bound) return detail::size_max - current_capacity;
             const auto whole = static_cast<std::size_t>(target);

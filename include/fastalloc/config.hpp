@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fastalloc/detail/align.hpp>
 #include <fastalloc/detail/export.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fastalloc/adaptor/limit_resource.hpp>
+#include <fastalloc/detail/align.hpp>
 #include <fastalloc/error.hpp>
 
 #include <algorithm>
@@ -7,9 +8,12 @@
 namespace fastalloc {
 
 std::size_t limit_resource::remaining() const noexcept {
-    const std::size_t limit = this->limit();
-    const std::size_t mine = limit - std::min(used(), limit);
-    return parent_ == nullptr ? mine : std::min(mine, parent_->remaining());
+    std::size_t least = detail::size_max;
+    for (const limit_resource* r = this; r != nullptr; r = r->parent_) {
+        const std::size_t limit = r->limit();
+        least = std::min(least, limit - std::min(r->used(), limit));
+    }
+    return least;
 }
 
 bool limit_resource::try_reserve(std::size_t bytes) noexcept {

@@ -74,7 +74,7 @@ extern "C" void fastalloc_thread_ends(void* self) {
 bool notice_the_end_of_this_thread() noexcept {
     std::uint64_t key = exit_key.load(std::memory_order_acquire);
     if (key == no_key) {
-        pthread_key_t made;
+        pthread_key_t made{};
         if (pthread_key_create(&made, fastalloc_thread_ends) != 0) return false;
         if (exit_key.compare_exchange_strong(key, made)) {
             key = made;

@@ -6,7 +6,6 @@
 #include <fastalloc/storage/upstream_block.hpp>
 
 #include <cstddef>
-#include <cstring>
 #include <memory_resource>
 #include <new>
 
@@ -58,7 +57,7 @@ ticket_source::~ticket_source() {
 std::uint32_t ticket_source::number_of(ticket* t) {
     if (const std::uint32_t known = t->number.load(std::memory_order_acquire)) return known;
     std::uint32_t index = numbers_.load(std::memory_order_relaxed);
-    entry* segment;
+    entry* segment = nullptr;
     do {
         if (index == most_numbers) throw_bad_alloc();
         segment = segment_at(place(index).segment);

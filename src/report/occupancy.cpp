@@ -74,7 +74,7 @@ void occupancy::add(const visited_slot& slot) {
 void occupancy::sort() noexcept {
     std::ranges::sort(slabs_, [](const slab_occupancy& a, const slab_occupancy& b) {
         if (a.slot_size() != b.slot_size()) return a.slot_size() < b.slot_size();
-        return std::less<const void*>()(a.address(), b.address());
+        return std::less<>()(a.address(), b.address());
     });
 }
 

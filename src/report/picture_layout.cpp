@@ -150,7 +150,7 @@ std::string scale_text(const picture_section& section, std::size_t slots_a_cell)
     return text;
 }
 
-std::string number_text(const picture_row& row) {
+std::string slabs_text(const picture_row& row) {
     if (row.slabs.size() == 1) return "slab " + grouped_text(row.first_number);
     return "slabs " + grouped_text(row.first_number) + '-' +
            grouped_text(row.first_number + row.slabs.size() - 1);

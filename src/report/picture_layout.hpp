@@ -67,8 +67,8 @@ std::string size_text(const occupancy_figures& figures);
 /// Returns: `a cell is 4 slots, 256 B; a row is 20 slabs`.
 std::string scale_text(const picture_section& section, std::size_t slots_a_cell);
 /// Returns: `slab 3`, `slabs 21-40`.
-std::string number_text(const picture_row& row);
+std::string slabs_text(const picture_row& row);
 /// Returns: `0x7f0012345000`.
-std::string address_text(const void* address);
+std::string address_text(const void* pointer);
 
 }  // namespace fastalloc::detail

@@ -268,9 +268,9 @@ void put_row(svg_canvas& canvas, const picture_row& row, const row_scale& scale)
 }
 
 // The number of the row, as far as there is room for it.
-std::string short_number_text(const picture_row& row) {
+std::string short_slabs_text(const picture_row& row) {
     constexpr std::size_t characters = 17;
-    std::string text = number_text(row);
+    std::string text = slabs_text(row);
     return text.size() <= characters ? text : "from " + grouped_text(row.first_number);
 }
 
@@ -280,7 +280,7 @@ void put_rows(svg_canvas& canvas, const picture_section& section, const row_scal
         const picture_row& row = section.rows[i];
         const state_counts counts = row.counts();
         const std::size_t top = canvas.y;
-        std::string tip = number_text(row);
+        std::string tip = slabs_text(row);
         if (addresses) tip += " at " + address_text(row.slabs.front().address());
         tip += ": " + counted_text(row.slots, "slot") + ", " + state_text(counts);
         // What is drawn as a line has its middle where it is drawn.
@@ -293,7 +293,7 @@ void put_rows(svg_canvas& canvas, const picture_section& section, const row_scal
         canvas.put("</g>\n");
         if (i % scale.stride == 0) {
             canvas.y = top + scale.height / 2 + 4;
-            canvas.put_text(rows_left - 8, short_number_text(row), small_at_end);
+            canvas.put_text(rows_left - 8, short_slabs_text(row), small_at_end);
             const std::size_t cells = (row.slots + scale.slots_a_cell - 1) / scale.slots_a_cell;
             canvas.put_text(rows_left + cells * scale.cell + 8,
                             share_text(counts.live, row.slots) + " live", small);

@@ -115,7 +115,7 @@ void put_totals(text_canvas& canvas, const glyphs& set, const occupancy_figures&
 void put_section(text_canvas& canvas, const glyphs& set, const picture_section& section,
                  const text_picture_options& options) {
     const auto label_of = [&](const picture_row& row) {
-        return options.addresses ? address_text(row.slabs.front().address()) : number_text(row);
+        return options.addresses ? address_text(row.slabs.front().address()) : slabs_text(row);
     };
     constexpr std::size_t least_cells = 8;
     constexpr std::size_t share_width = sizeof " >99.9 % live" - 1;

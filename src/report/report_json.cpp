@@ -16,12 +16,14 @@ namespace {
 
 std::string_view replaced_in_json(char32_t character) {
     // Each character below a space, four digits each.
+    constexpr std::size_t control_count = 32;
+    constexpr std::size_t escape_size = 6;
     constexpr auto controls = [] {
         constexpr std::string_view digits = "0123456789abcdef";
-        std::array<char, 32 * 6> all{};
-        for (std::size_t i = 0; i != 32; ++i) {
+        std::array<char, control_count * escape_size> all{};
+        for (std::size_t i = 0; i != control_count; ++i) {
             const char one[] = {'\\', 'u', '0', '0', digits[i / 16], digits[i % 16]};
-            for (std::size_t j = 0; j != 6; ++j) all[i * 6 + j] = one[j];
+            for (std::size_t j = 0; j != escape_size; ++j) all[i * escape_size + j] = one[j];
         }
         return all;
     };
@@ -38,8 +40,9 @@ std::string_view replaced_in_json(char32_t character) {
         case U'\t':
             return "\\t";
         default:
-            return character < 32 ? std::string_view(&escapes[character * 6], 6)
-                                  : std::string_view();
+            return character < control_count
+                       ? std::string_view(&escapes[character * escape_size], escape_size)
+                       : std::string_view();
     }
 }
 

@@ -40,7 +40,10 @@ number_text human_bytes(std::uint64_t bytes) {
     double value = static_cast<double>(bytes) / 1024;
     std::size_t unit = 0;
     // What would be rounded to 1024.0 is 1.0 of the next.
-    for (; value >= 1023.95; value /= 1024) ++unit;
+    while (value >= 1023.95) {
+        value /= 1024;
+        ++unit;
+    }
     return number_text(value, 1).append(units[unit]);
 }
 
@@ -191,7 +194,7 @@ void write_source(report_writer& out, const report_source& source) {
         out.write(")");
     }
     out.write("\n");
-    std::string_view between = "";
+    std::string_view between;
     const auto section = [&](bool is_there, auto rows) {
         if (!is_there) return;
         out.write(between);
@@ -210,7 +213,7 @@ void write_source(report_writer& out, const report_source& source) {
 }
 
 void write_text(report_writer& out, report_sources sources) {
-    std::string_view between = "";
+    std::string_view between;
     for (const report_source& source : sources) {
         out.write(between);
         between = "\n";

@@ -3,7 +3,6 @@
 #include <fastalloc/resource/class_list.hpp>
 
 #include <algorithm>
-#include <string>
 #include <tuple>
 
 namespace fastalloc::detail {

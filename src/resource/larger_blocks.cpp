@@ -27,7 +27,7 @@ block_footer allocate_larger(std::pmr::memory_resource& upstream, std::size_t by
 void* larger_blocks::allocate(std::pmr::memory_resource& upstream, std::size_t bytes,
                               std::size_t alignment) {
     const block_footer block = allocate_larger(upstream, bytes, alignment, sizeof(footer));
-    footer* const f = ::new (footer_of<footer>(block.start, bytes)) footer{block, nullptr, first_};
+    auto* const f = ::new (footer_of<footer>(block.start, bytes)) footer{block, nullptr, first_};
     if (first_ != nullptr) first_->previous = f;
     first_ = f;
     return block.start;
@@ -37,14 +37,14 @@ void larger_blocks::deallocate(std::pmr::memory_resource& upstream, void* p, std
                                std::size_t) noexcept {
     const footer* const f = footer_of<footer>(p, bytes);
     unlink(f);
-    deallocate_larger(upstream, *f);
+    deallocate_larger(upstream, f->block);
 }
 
 void larger_blocks::release(std::pmr::memory_resource& upstream) noexcept {
     while (first_ != nullptr) {
         const footer* const f = first_;
         unlink(f);
-        deallocate_larger(upstream, *f);
+        deallocate_larger(upstream, f->block);
     }
 }
 
@@ -52,7 +52,7 @@ bool larger_blocks::invariants_hold() const noexcept {
     // A list that goes round comes to a footer from another one than the first time.
     const footer* previous = nullptr;
     for (const footer* f = first_; f != nullptr; f = f->next) {
-        if (f->previous != previous || !f->is_within(f)) return false;
+        if (f->previous != previous || !f->block.is_within(f)) return false;
         previous = f;
     }
     return true;

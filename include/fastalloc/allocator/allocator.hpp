@@ -22,7 +22,8 @@ union immortal {
 
     template <class... Args>
     constexpr explicit immortal(Args*... args) noexcept : object(args...) {}
-    constexpr ~immortal() {}
+    // A defaulted one would be deleted where T's is not trivial.
+    constexpr ~immortal() {}  // NOLINT(modernize-use-equals-default)
 };
 
 extern FASTALLOC_EXPORT constinit immortal<lock_free_pool_resource> process_pool;

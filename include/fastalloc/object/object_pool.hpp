@@ -3,7 +3,6 @@
 
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/made_once.hpp>
-#include <fastalloc/detail/relaxed.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/fwd.hpp>  // has the five aliases, `fixed_pool` and so on

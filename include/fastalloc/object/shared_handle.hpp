@@ -7,7 +7,6 @@
 #include <compare>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <utility>
 

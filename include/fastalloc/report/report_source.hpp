@@ -7,7 +7,6 @@
 
 #include <cassert>
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>

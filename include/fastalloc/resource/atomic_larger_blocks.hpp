@@ -40,7 +40,7 @@ public:
                     std::size_t) noexcept {
         const footer f = *footer_of<footer>(p, bytes);
         return_entry(f.entry_number);
-        deallocate_larger(upstream, f);
+        deallocate_larger(upstream, f.block);
     }
 
     /// Effects: gives every block back. Preconditions: no other thread is inside.
@@ -51,7 +51,7 @@ public:
             for (std::uint32_t i = 0; i != place::size_of(s); ++i) {
                 footer* const f = segment[i].exchange(nullptr, std::memory_order_acquire);
                 // An entry stays reserved if fork() cut short who took it.
-                if (f != nullptr && f != reserved()) deallocate_larger(upstream, *f);
+                if (f != nullptr && f != reserved()) deallocate_larger(upstream, f->block);
             }
             if (s == 0) continue;
             upstream.deallocate(segment, place::size_of(s) * sizeof(entry), alignof(entry));
@@ -74,7 +74,7 @@ public:
                 if (f == nullptr) continue;
                 ++count;
                 if (f == reserved() || f->entry_number != place::first_of(s) + i) return false;
-                if (!f->is_within(f)) return false;
+                if (!f->block.is_within(f)) return false;
             }
         }
         return count == used_.load(std::memory_order_relaxed);
@@ -83,7 +83,8 @@ public:
 private:
     friend struct invariants_test_access;
 
-    struct footer : block_footer {
+    struct footer {
+        block_footer block;
         std::uint32_t entry_number;
     };
 
@@ -151,7 +152,7 @@ private:
         const std::size_t bytes = place::size_of(s) * sizeof(entry);
         void* const memory = try_upstream(upstream, bytes, alignof(entry));
         if (memory == nullptr) return false;
-        entry* const made = static_cast<entry*>(memory);
+        auto* const made = static_cast<entry*>(memory);
         for (std::uint32_t i = 0; i != place::size_of(s); ++i) ::new (made + i) entry(nullptr);
         entry* expected = nullptr;
         if (!segments_[s].compare_exchange_strong(expected, made, std::memory_order_release,

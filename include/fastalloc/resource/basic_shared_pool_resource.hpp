@@ -23,7 +23,6 @@
 #include <memory_resource>
 #include <new>
 #include <span>
-#include <utility>
 
 namespace fastalloc {
 

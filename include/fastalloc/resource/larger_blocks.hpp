@@ -40,8 +40,8 @@ FASTALLOC_EXPORT block_footer allocate_larger(std::pmr::memory_resource& upstrea
                                               std::size_t footer_bytes);
 
 /// Effects: gives a block back, whose footer says all of it.
-inline void deallocate_larger(std::pmr::memory_resource& upstream, block_footer footer) noexcept {
-    upstream.deallocate(footer.start, footer.block_bytes, footer.alignment);
+inline void deallocate_larger(std::pmr::memory_resource& upstream, block_footer block) noexcept {
+    upstream.deallocate(block.start, block.block_bytes, block.alignment);
 }
 
 /// The blocks that went to upstream because no class holds them. Each is one block of upstream of
@@ -67,7 +67,8 @@ public:
 private:
     friend struct invariants_test_access;
 
-    struct footer : block_footer {
+    struct footer {
+        block_footer block;
         footer* previous;  // whose next is this; null: this is first_
         footer* next;
     };

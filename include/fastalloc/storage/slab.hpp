@@ -68,14 +68,13 @@ private:
 /// know that its slots are nobody's unless they are told otherwise.
 template <index_strategy Index, class Links>
 struct slab : slab_range {
-    Links links;
+    Links links{};
     record_memory index_memory;
     Index index;
 
     /// Preconditions: `record_bytes(slots)` bytes begin at this record.
     slab(std::byte* first_slot, slot_number slots, const slot_geometry& geometry)
         : slab_range{first_slot, geometry.offset_of(slots), nullptr},
-          links{},
           index_memory(reinterpret_cast<std::byte*>(this) + header_bytes(),
                        Index::required_bytes(slots)),
           index(slots, &index_memory) {
@@ -121,11 +120,11 @@ public:
         slots_.insert(slots_.end(), slots, slots + count);
     }
 
-    void sort() { std::sort(slots_.begin(), slots_.end(), std::less<const void*>()); }
+    void sort() { std::sort(slots_.begin(), slots_.end(), std::less<>()); }
 
     /// Preconditions: sorted.
     bool contains(const void* slot) const noexcept {
-        return std::binary_search(slots_.begin(), slots_.end(), slot, std::less<const void*>());
+        return std::binary_search(slots_.begin(), slots_.end(), slot, std::less<>());
     }
 
 private:

@@ -8,12 +8,14 @@
 #endif
 
 // Of the sanitizers' runtime, which is there in a build for it only.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): these are its names.
 extern "C" {
 void __asan_poison_memory_region(const volatile void* p, std::size_t bytes);
 void __asan_unpoison_memory_region(const volatile void* p, std::size_t bytes);
 void __msan_poison(const volatile void* p, std::size_t bytes);
 void __msan_allocated_memory(const volatile void* p, std::size_t bytes);
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace fastalloc::detail {
 

@@ -96,9 +96,9 @@ public:
     summary live() const noexcept;
 
 private:
-    using map = std::unordered_map<const void*, block_record, std::hash<const void*>,
-                                   std::equal_to<const void*>,
-                                   c_allocator<std::pair<const void* const, block_record>>>;
+    using map =
+        std::unordered_map<const void*, block_record, std::hash<const void*>, std::equal_to<>,
+                           c_allocator<std::pair<const void* const, block_record>>>;
 
     mutable std::mutex lock_;
     map blocks_;

@@ -81,20 +81,29 @@ void slot_watch::taken(void* p, const watched_request& request, const void* reso
     }
 }
 
+namespace {
+
+// Returns: what is wrong when `p`, the block of `record`, is given back by this request.
+std::optional<misuse> fault_of(const block_record& record, const void* p,
+                               const watched_request& request, const slot_watch::slots& all) {
+    if (!record.is_live) return misuse::double_free;
+    if (record.request.bytes != request.bytes || record.request.alignment != request.alignment) {
+        return misuse::wrong_request;
+    }
+    if (record.thread != unique_thread_number() && all.is_of_other_thread(p)) {
+        return misuse::wrong_thread;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 bool slot_watch::may_be_put(void* p, const watched_request& request, const void* resource,
                             const slots& all) noexcept {
     auto* const bytes = static_cast<std::byte*>(p);
     if constexpr (has_ledger) {
-        const auto find_fault = [&](const block_record& record) -> std::optional<misuse> {
-            if (!record.is_live) return misuse::double_free;
-            if (record.request.bytes != request.bytes ||
-                record.request.alignment != request.alignment) {
-                return misuse::wrong_request;
-            }
-            if (record.thread != unique_thread_number() && all.is_of_other_thread(p)) {
-                return misuse::wrong_thread;
-            }
-            return std::nullopt;
+        const auto find_fault = [&](const block_record& record) {
+            return fault_of(record, p, request, all);
         };
         call_trace here;
         here.capture();

@@ -81,7 +81,6 @@ public:
         // A ticket has a source; a slot that is used for the first time has zeros there.
         ticket_source* source = nullptr;
         constexpr std::size_t source_at = offsetof(ticket, source);
-        // It is the pointer that is copied. NOLINTNEXTLINE(bugprone-sizeof-expression)
         std::memcpy(&source, static_cast<const std::byte*>(slot) + source_at, sizeof source);
         if (source == nullptr) t = ::new (slot) ticket(this, for_threads_);
         // Release: see object_pool::find.

@@ -8,7 +8,6 @@
 #include <fastalloc/storage/slot_geometry.hpp>
 
 #include <cstddef>
-#include <type_traits>
 
 namespace fastalloc::detail {
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "slot_ledger.hpp"
 
-#include <algorithm>
 #include <atomic>
-#include <functional>
 #include <utility>
 
 #include <unwind.h>

@@ -242,25 +242,25 @@ void with_bench(std::string_view name, F f) {
                                             });
 }
 
-#define MISTAKE(function)                                                                  \
+#define FASTALLOC_MISTAKE(function)                                                        \
     mistake {                                                                              \
 #function, [](std::string_view r) { with_bench(r, [](auto& b) { function(b); }); } \
     }
 
 constexpr std::array mistakes{
-    MISTAKE(free_twice_at_once),
-    MISTAKE(free_twice),
-    MISTAKE(free_foreign),
-    MISTAKE(free_interior),
-    MISTAKE(free_to_another),
-    MISTAKE(free_with_another_size),
-    MISTAKE(free_with_another_alignment),
-    MISTAKE(free_from_another_thread),
-    MISTAKE(free_after_release),
-    MISTAKE(write_after_free),
-    MISTAKE(overrun),
-    MISTAKE(leak),
-    MISTAKE(drop_pool_before_handle),
+    FASTALLOC_MISTAKE(free_twice_at_once),
+    FASTALLOC_MISTAKE(free_twice),
+    FASTALLOC_MISTAKE(free_foreign),
+    FASTALLOC_MISTAKE(free_interior),
+    FASTALLOC_MISTAKE(free_to_another),
+    FASTALLOC_MISTAKE(free_with_another_size),
+    FASTALLOC_MISTAKE(free_with_another_alignment),
+    FASTALLOC_MISTAKE(free_from_another_thread),
+    FASTALLOC_MISTAKE(free_after_release),
+    FASTALLOC_MISTAKE(write_after_free),
+    FASTALLOC_MISTAKE(overrun),
+    FASTALLOC_MISTAKE(leak),
+    FASTALLOC_MISTAKE(drop_pool_before_handle),
 };
 
 constexpr std::array resources{"fixed", "growing", "thread_local", "synchronized", "lock_free"};

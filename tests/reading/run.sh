@@ -85,7 +85,7 @@ reads "cppcheck" find_misuse
 reads "includes of headers" "$here/includes.py" "$work/headers.cpp" -- "${flags[@]}"
 if $everything; then
     reads "includes of sources" "$here/includes.py" "${sources[@]}" "${texts[@]}" -- "${flags[@]}"
-    reads "clang-tidy of a program, all checks" tidy "$root/tests/cost/hot_path.cpp"
+    reads "clang-tidy of a program, all checks" tidy "$root/tests/checks/detection.cpp"
     configure
     read_by_clang_tidy "no checks"
     reads "clang-tidy of a program, no checks" tidy "$root/tests/cost/hot_path.cpp"

@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: MIT
 """Breaks the library in many small ways, one at a time, and says which of them no test finds.
 
-Usage: mutate.py --work DIR [--seed N] [--count N] [--only REGEX] [--again] [--list]
+Usage: mutate.py --work DIR [--seed N] [--count N] [--only REGEX] [--jobs N] [--again] [--list]
 
-DIR gets a copy of the tree, builds of it, and results.json. Who is stopped goes on from there. A mutant
-is killed by a test that fails, or does not end; one that does not compile does not count. Mutants that
-make no difference are in equivalent.txt, with the reason. Fails if less than 95 % of the others are
+DIR gets a copy of the tree with all chosen mutants woven in (weaving.py), two builds of it by clang, and
+results.json. Who is stopped goes on from there. A mutant is killed by a test that fails, or does not end;
+it survives when every test of both builds has passed. Those that do not compile do not count, and those
+that make no difference are in equivalent.txt, with the reason. Fails if less than 95 % of the others are
 killed.
 """
 
 import argparse
+import concurrent.futures
+import dataclasses
 import json
 import os
 import pathlib
@@ -20,93 +23,63 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 from mutants import all_mutants, in_turn
-from plan import plan_for
+from plan import first_tests, is_of_use
+from weaving import weave
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 GIBIBYTE = 1 << 30
-KILLED, SURVIVED, NOT_COMPILED = "killed", "survived", "not compiled"
+KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT = "killed", "survived", "not compiled", "equivalent"
 LEAST_KILLED = 0.95
 
 
-def run(command, **options):
-    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+def copy_tree(to):
+    """Brings the copy up to date, and touches only what is different."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE,
+                           text=True).stdout.split("\0")
+    for file in filter(None, files):
+        put(to / file, (ROOT / file).read_bytes(), (ROOT / file).stat().st_mode)
 
 
-class Workshop:
-    """A copy of the tree and its two builds: without checks and with all."""
+def put(path, content, mode=None):
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    if mode is not None:
+        path.chmod(mode)
 
-    def __init__(self, work):
-        self.source = work / "source"
-        self.builds = {"": work / "build", "checks": work / "build-checks"}
-        self.times = {}  # of tests: seconds of CPU, and on the clock, when nothing is broken
-        self.ccache = work / "ccache"
 
-    def prepare(self):
-        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True,
-                               stdout=subprocess.PIPE, text=True).stdout.split("\0")
-        for file in filter(None, files):
-            copy = self.source / file
-            text = (ROOT / file).read_bytes()
-            if not copy.exists() or copy.read_bytes() != text:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, copy)
-        for which, build in self.builds.items():
-            if not (build / "build.ninja").exists():
-                run(["meson", "setup", build, self.source, "-Dtests=enabled", "-Dboost=enabled",
-                     "-Dbenchmarks=disabled", "--buildtype=plain", "-Db_ndebug=false",
-                     f"-Dchecks={'full' if which else 'off'}"],
-                    env={**os.environ, "CXX": "clang++"})
+@dataclasses.dataclass
+class Test:
+    name: str
+    command: list
+    folder: str | None
+    environment: dict
+    seconds: float = 0  # of CPU, when nothing is broken
+    clock: float = 0
 
-    def place_of(self, test):
-        """Returns the build that `test` belongs to, and its name there."""
-        which, _, name = test.rpartition(": ")
-        return self.builds[which], name
-
-    def compile(self, test, is_original):
-        """Returns whether it compiles."""
-        build, name = self.place_of(test)
-        folder = "tests/checks" if name == "detection" else "tests"
-        environment = {**os.environ, "CCACHE_DIR": str(self.ccache)}
-        if not is_original:
-            environment["CCACHE_READONLY"] = "1"
-        result = subprocess.run(["ninja", "-j1", f"{folder}/{name}"], cwd=build, env=environment,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                check=False)
-        if result.returncode != 0 and is_original:
-            sys.exit(result.stdout)
-        return result.returncode == 0
-
-    def command(self, test):
-        build, name = self.place_of(test)
-        if name == "detection":
-            return [sys.executable, self.source / "tests/checks/detection_test.py",
-                    self.source / "README.md", "full", build / "tests/checks/detection"]
-        return [build / "tests" / name]
-
-    def passes(self, test):
-        """Runs it, for not much longer than it takes when nothing is broken."""
-        seconds, clock = self.times.get(test, (600, 3000))
+    def passes(self, number):
+        """Runs it on a mutant, for not much longer than it takes when nothing is broken."""
+        most = int(10 + 4 * self.seconds) if self.clock else 1200
 
         def limit():
-            most = int(10 + 4 * seconds)
             resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-            resource.setrlimit(resource.RLIMIT_AS, (12 * GIBIBYTE, 12 * GIBIBYTE))
+            resource.setrlimit(resource.RLIMIT_AS, (24 * GIBIBYTE, 24 * GIBIBYTE))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-        with subprocess.Popen(self.command(test), stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True,
-                              preexec_fn=limit) as process:
+        with tempfile.TemporaryDirectory() as scratch, subprocess.Popen(
+                self.command, cwd=self.folder or scratch, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=limit,
+                env={**os.environ, **self.environment, "FASTALLOC_MUTANT": str(number)}) as process:
             try:
-                # Second by second, so that time in which all of this is stopped is not counted.
-                for _ in range(int(60 + 10 * clock)):
-                    try:
-                        return process.wait(1) == 0
-                    except subprocess.TimeoutExpired:
-                        pass
+                return process.wait(20 + 8 * self.clock if self.clock else 1200) == 0
+            except subprocess.TimeoutExpired:
                 return False
             finally:
                 try:
@@ -114,48 +87,114 @@ class Workshop:
                 except ProcessLookupError:
                     pass
 
-    def measure(self, test):
-        """Runs a test on what is not broken, if that was not done before."""
-        if test in self.times:
-            return
-        self.compile(test, is_original=True)
+    def measure(self):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        if not self.passes(test):
-            sys.exit(f"{test} fails when nothing is broken")
+        if not self.passes(0):
+            sys.exit(f"{self.name} fails when nothing is broken: {' '.join(self.command)}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.times[test] = (cpu, time.monotonic() - start)
+        self.seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.clock = time.monotonic() - start
 
-    def try_mutant(self, mutant):
-        """Returns what became of it, and which test killed it."""
-        tests = plan_for(mutant.file)
-        for test in tests:
-            self.measure(test)
-        path = self.source / mutant.file
-        original = path.read_text(encoding="utf-8")
-        path.write_text(mutant.applied_to(original), encoding="utf-8")
-        try:
-            for test in tests:
-                if not self.compile(test, is_original=False):
-                    return NOT_COMPILED, test
-                if not self.passes(test):
-                    return KILLED, test
-            return SURVIVED, ""
-        finally:
-            path.write_text(original, encoding="utf-8")
+
+class Workshop:
+    """A copy of the tree with the mutants in it, and its builds: without checks and with all."""
+
+    def __init__(self, work, mutants):
+        self.source = work / "source"
+        self.builds = {"off": work / "off", "full": work / "full"}
+        self.mutants = mutants  # number -> mutant
+        self.woven = set()
+
+    def weave(self):
+        of_file = {}
+        for number, mutant in self.mutants.items():
+            of_file.setdefault(mutant.file, {})[number] = mutant
+        self.woven = set()
+        for file, mutants in of_file.items():
+            text, taken = weave((ROOT / file).read_text(encoding="utf-8"), mutants)
+            put(self.source / file, text.encode())
+            self.woven.update(taken)
+
+    def build(self):
+        """Weaves and compiles, without those that do not compile."""
+        copy_tree(self.source)
+        self.weave()
+        for level, build in self.builds.items():
+            if not (build / "build.ninja").exists():
+                subprocess.run(
+                    ["meson", "setup", build, self.source, "-Dtests=enabled", "-Dboost=enabled",
+                     "-Dbenchmarks=disabled", "--buildtype=plain", "--optimization=1",
+                     "-Db_ndebug=false", f"-Dchecks={level}",
+                     f"-Dcpp_args=-w -ferror-limit=0 -include {HERE / 'switch.hpp'}"],
+                    check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CXX": "clang++"})
+        while bad := {n for level in self.builds for n in self.compile(level)}:
+            print(f"{len(bad)} do not compile", flush=True)
+            for number in bad:
+                del self.mutants[number]
+            for file in {m.file for m in self.mutants.values()}:
+                put(self.source / file, (ROOT / file).read_bytes())
+            self.weave()
+
+    def compile(self, level):
+        """Returns the mutants in lines that a compiler finds wrong."""
+        targets = [] if level == "off" else ["tests/misuse_test", "tests/checks/detection"]
+        result = subprocess.run(["ninja", "-k0", *targets], cwd=self.builds[level], check=False,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if result.returncode == 0:
+            return set()
+        wrong = {(pathlib.PurePath(file).name, int(line)) for file, line in re.findall(
+            r"^([^\s:]+):(\d+):\d+: (?:error|note)", result.stdout, re.MULTILINE)}
+        found = {n for n in self.woven for m in [self.mutants[n]]
+                 if any((pathlib.PurePath(m.file).name, line) in wrong
+                        for line in range(m.line - 3, m.line + 4))}
+        if not found:
+            sys.exit(result.stdout[-20000:])
+        return found
+
+    def tests(self):
+        """Returns the tests of both builds, the fastest first."""
+        found = []
+        for level, build in self.builds.items():
+            listed = json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True,
+                                               stdout=subprocess.PIPE, text=True).stdout)
+            for t in listed:
+                suites = [suite.split(":")[-1] for suite in t["suite"]]
+                if not is_of_use(t["name"], suites, level):
+                    continue
+                # Relative paths are as from the build.
+                command = [str(build / part) if (build / part).exists() else part
+                           for part in t["cmd"]]
+                found.append(Test(("" if level == "off" else "full: ") + t["name"], command,
+                                  t["workdir"], t["env"]))
+        for test in found:
+            test.measure()
+        return sorted(found, key=lambda t: t.clock)
+
+
+def fate(number, mutant, tests):
+    """Returns what becomes of a mutant, and which test kills it."""
+    first = first_tests(mutant.file)
+    order = sorted(tests, key=lambda t: (t.name not in first, t.clock))
+    for test in order:
+        if not test.passes(number):
+            return KILLED, test.name
+    return SURVIVED, ""
 
 
 class Results:
     def __init__(self, path):
         self.path = path
+        self.lock = threading.Lock()
         self.of = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
-    def add(self, mutant, result, by, seconds):
-        self.of[mutant.name] = {"result": result, "by": by, "seconds": round(seconds),
-                                "diff": mutant.diff()}
-        partial = self.path.with_suffix(".new")
-        partial.write_text(json.dumps(self.of, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self.path)
+    def add(self, mutant, result, by):
+        with self.lock:
+            self.of[mutant.name] = {"result": result, "by": by, "diff": mutant.diff()}
+            partial = self.path.with_suffix(".new")
+            partial.write_text(json.dumps(self.of, indent=1) + "\n", encoding="utf-8")
+            partial.replace(self.path)
+            if by or result == SURVIVED:
+                print(f"{result} {by}: {mutant.file}:{mutant.line}: {mutant.kind}", flush=True)
 
 
 def equivalents():
@@ -177,18 +216,18 @@ def equivalents():
 def summary(mutants, results):
     """Prints what survived. Returns whether enough was killed."""
     same = equivalents()
-    counts = dict.fromkeys((KILLED, SURVIVED, NOT_COMPILED, "equivalent"), 0)
+    counts = dict.fromkeys((KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT), 0)
     for mutant in mutants:
         result = results.of[mutant.name]["result"]
         if result == SURVIVED and (mutant.file, mutant.before.strip(),
                                    mutant.after.strip()) in same:
-            result = "equivalent"
+            result = EQUIVALENT
         counts[result] += 1
         if result == SURVIVED:
             print(mutant.diff())
     counted = counts[KILLED] + counts[SURVIVED]
     share = counts[KILLED] / counted if counted else 0
-    print(f"{counts[KILLED]} of {counted} killed ({share:.1%}), {counts['equivalent']} equivalent, "
+    print(f"{counts[KILLED]} of {counted} killed ({share:.1%}), {counts[EQUIVALENT]} equivalent, "
           f"{counts[NOT_COMPILED]} not compiled")
     return share >= LEAST_KILLED
 
@@ -197,38 +236,57 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=200, help="of mutants that compile")
+    parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--only", default="", help="files whose path matches this")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--again", action="store_true", help="try again what survived")
     parser.add_argument("--list", action="store_true", help="say which there are, and do nothing")
     return parser.parse_args()
 
 
+def choose(options):
+    """Returns {number: mutant} of those that can be woven in."""
+    chosen = {}
+    texts = {}
+    for mutant in in_turn(all_mutants(ROOT), options.seed):
+        if len(chosen) == options.count:
+            break
+        if not re.search(options.only, mutant.file):
+            continue
+        if mutant.file not in texts:
+            texts[mutant.file] = (ROOT / mutant.file).read_text(encoding="utf-8")
+        if weave(texts[mutant.file], {1: mutant})[1]:
+            chosen[len(chosen) + 1] = mutant
+    return chosen
+
+
 def main():
     options = arguments()
-    chosen = (m for m in in_turn(all_mutants(ROOT), options.seed) if re.search(options.only, m.file))
+    mutants = choose(options)
     if options.list:
-        for mutant in chosen:
+        for mutant in mutants.values():
             print(mutant.diff())
         return
     options.work.mkdir(parents=True, exist_ok=True)
     results = Results(options.work / "results.json")
-    workshop = Workshop(options.work.resolve())
-    workshop.prepare()
-    done = []
-    counted = 0
-    for mutant in chosen:
-        if counted == options.count:
-            break
+    workshop = Workshop(options.work.resolve(), dict(mutants))
+    workshop.build()
+    for number, mutant in mutants.items():
+        if number not in workshop.woven:
+            results.add(mutant, NOT_COMPILED, "")
+    tests = workshop.tests()
+    print(f"{len(workshop.woven)} mutants, {len(tests)} tests, which take "
+          f"{sum(t.clock for t in tests):.0f} s", flush=True)
+
+    def is_open(mutant):
         known = results.of.get(mutant.name, {}).get("result")
-        if known is None or known == SURVIVED and options.again:
-            start = time.monotonic()
-            result, by = workshop.try_mutant(mutant)
-            results.add(mutant, result, by, time.monotonic() - start)
-            print(f"{result} {by}: {mutant.file}:{mutant.line}: {mutant.kind}", flush=True)
-        done.append(mutant)
-        counted += results.of[mutant.name]["result"] != NOT_COMPILED
-    if not summary(done, results):
+        return known is None or known == SURVIVED and options.again
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for number in sorted(workshop.woven):
+            if is_open(mutants[number]):
+                pool.submit(lambda n=number: results.add(mutants[n], *fate(n, mutants[n], tests)))
+    if not summary(mutants.values(), results):
         sys.exit(1)
 
 

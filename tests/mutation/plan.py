@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which tests are to find a fault in a file: the fast ones first."""
+"""Which tests are to find a fault: those that are about the file come first."""
 
 import re
 
@@ -14,7 +14,7 @@ LIMITS = ["overflow_test", "slot_size_test", "alignment_test"]
 
 # The first pattern that a file's path matches decides.
 PLANS = [
-    (r"slot_watch|slot_ledger|checked_|visible_memory", ["checks: misuse_test", "checks: detection"]),
+    (r"slot_watch|slot_ledger|checked_|visible_memory", ["full: misuse_test", "full: detection"]),
     (r"/adaptor/", ["adaptor_test", "adaptor_conformance", "adaptor_stress_test"]),
     (r"/allocator/", ["allocator_test", *SHARED]),
     (r"/boost/", ["bridge_test"]),
@@ -28,7 +28,7 @@ PLANS = [
                                        *REPORTS, *SHARED]),
     (r"/upstream/|upstream/", ["upstream_test", "invariants_test"]),
     (r"/error|src/error", ["config_test", "adaptor_test", "object_test", *SINGLE, "exceptions_test",
-                            "checks: misuse_test", "checks: detection"]),
+                            "full: misuse_test", "full: detection"]),
     (r"config", ["config_test", *SINGLE, *LIMITS]),
     (r"/object/", ["invariants_test", *OBJECTS]),
     (r"index/atomic|storage/atomic|resource/atomic|lock_free|counted_depot",
@@ -44,7 +44,18 @@ PLANS = [
 ]
 
 
-def plan_for(file):
-    """Returns the names of tests; with `checks: ` before it, in a build that checks everything."""
-    tests = next(tests for pattern, tests in PLANS if re.search(pattern, file))
-    return list(dict.fromkeys(tests))
+# They look at the text, at what compilers make of it, or compile it for themselves.
+OTHER_SUITES = {"style", "cost", "debugger"}
+OTHER_TESTS = {"mixed_levels", "prometheus_test"}
+
+
+def is_of_use(test, suites, level):
+    """Whether a test can find a mutant. Of the build that checks everything, those of the checks."""
+    if test in OTHER_TESTS or OTHER_SUITES.intersection(suites):
+        return False
+    return level == "off" or "checks" in suites and test != "memory_checker"
+
+
+def first_tests(file):
+    """Returns the names of tests; with `full: ` before it, in a build that checks everything."""
+    return set(next(tests for pattern, tests in PLANS if re.search(pattern, file)))

@@ -97,6 +97,23 @@ TEST_CASE("blocks of a thread that ended are valid, and another thread gives the
     CHECK(upstream.bytes_out() == 0);
 }
 
+// More than the magazine of a class whose own slots are few: they count as its free slots, for a while.
+TEST_CASE("blocks of a thread that ended may be more than the slots of the one that frees them") {
+    shared_upstream upstream;
+    thread_local_pool_resource resource(pool_config::builder().slot_size(64).capacity(2).build(),
+                                        &upstream);
+    std::vector<void*> left(10);
+    in_a_thread([&] { resource.allocate_batch(left, 64); });
+    void* const mine = resource.allocate(64);
+    resource.deallocate_batch(left, 64);
+    CHECK(resource.available() > resource.capacity());
+    CHECK(resource.in_use() == 0);
+    CHECK(resource.in_use_by_all() == 1);
+    CHECK(resource.invariants_hold());
+    resource.deallocate(mine, 64);
+    CHECK(resource.invariants_hold());
+}
+
 TEST_CASE("a new thread takes over the pools of one that ended, once they are empty") {
     shared_upstream upstream;
     thread_local_pool_resource resource(&upstream);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <memory_resource>
@@ -77,7 +78,7 @@ protected:
         address = (address + 2 * alignment - 1) / (2 * alignment) * (2 * alignment) + alignment;
         auto* const p = start + (address - reinterpret_cast<std::uintptr_t>(start));
         for (std::size_t i = 0; i != guard_bytes; ++i) p[bytes + i] = *(p - 1 - i) = guard;
-        for (std::size_t i = 0; i != bytes; ++i) p[i] = 0xcd;
+        std::memset(p, 0xcd, bytes);
         blocks_[p] = {start, {bytes, alignment}};
         ++allocations_;
         bytes_out_ += bytes;

@@ -121,8 +121,9 @@ public:
 
     void release() noexcept {
         growing_pool_resource::release();
-        if (planted == mistake::keeps_memory_in_release)
+        if (planted == mistake::keeps_memory_in_release && left_ == nullptr) {
             left_ = upstream_resource()->allocate(8, 8);
+        }
     }
 
     ~mistaken_resource() override {

@@ -125,7 +125,7 @@ class Workshop:
                     ["meson", "setup", build, self.source, "-Dtests=enabled", "-Dboost=enabled",
                      "-Dbenchmarks=disabled", "--buildtype=plain", "--optimization=1",
                      "-Db_ndebug=false", f"-Dchecks={level}",
-                     f"-Dcpp_args=-w -ferror-limit=0 -include {HERE / 'switch.hpp'}"],
+                     f"-Dcpp_args=-w -ferror-limit=0 --include={HERE / 'switch.hpp'}"],
                     check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CXX": "clang++"})
         while bad := {n for level in self.builds for n in self.compile(level)}:
             print(f"{len(bad)} do not compile", flush=True)

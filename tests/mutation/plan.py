@@ -46,7 +46,7 @@ PLANS = [
 
 # They look at the text, at what compilers make of it, or compile it for themselves.
 OTHER_SUITES = {"style", "cost", "debugger"}
-OTHER_TESTS = {"mixed_levels", "prometheus_test"}
+OTHER_TESTS = {"guarantees", "mixed_levels", "prometheus_test"}
 
 
 def is_of_use(test, suites, level):

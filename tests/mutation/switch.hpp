@@ -2,19 +2,18 @@
 #pragma once
 
 #include <cstdlib>
-#include <type_traits>
 
 /// Which of the mutants that are woven into the library is the one: mutate.py includes this everywhere.
 
 namespace fastalloc_mutation {
 
-inline const int selected = [] {
+static const int selected = [] {
     const char* const number = std::getenv("FASTALLOC_MUTANT");
     return number == nullptr ? 0 : std::atoi(number);
 }();
 
 constexpr bool is_selected(int number) noexcept {
-    return !std::is_constant_evaluated() && number == selected;
+    return !__builtin_is_constant_evaluated() && number == selected;
 }
 
 }  // namespace fastalloc_mutation

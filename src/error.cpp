@@ -91,6 +91,11 @@ void print_slots_alive(const misuse_report& report) {
     print_calls("the first of them was taken here:", report.taken_by);
 }
 
+void print_broken_books(const misuse_report& report) {
+    std::fprintf(stderr, "fastalloc: the books of the resource at %p were written to\n",
+                 report.pool);
+}
+
 void print_misuse(const misuse_report& report) {
     switch (report.fault) {
         case misuse::objects_alive:
@@ -99,6 +104,8 @@ void print_misuse(const misuse_report& report) {
             return print_allocation_in_guard(report);
         case misuse::slots_alive:
             return print_slots_alive(report);
+        case misuse::broken_books:
+            return print_broken_books(report);
         default:
             return print_bad_slot(report);
     }

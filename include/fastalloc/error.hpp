@@ -56,6 +56,7 @@ enum class misuse {
     write_after_free,  ///< a slot was written to while it was free
     overrun,           ///< memory behind a block was written to
     slots_alive,       ///< a resource is destroyed while slots of it are in use
+    broken_books,      ///< what a resource knows of itself was written to
 };
 
 /// What is known of one. It is valid while the handler runs.

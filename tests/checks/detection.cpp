@@ -51,6 +51,8 @@ const char* name_of(misuse fault) noexcept {
             return "overrun";
         case misuse::slots_alive:
             return "slots_alive";
+        case misuse::broken_books:
+            return "broken_books";
     }
     return "?";
 }
@@ -85,6 +87,7 @@ std::vector<fastalloc::pool_config> classes() {
             .slot_size(bytes)
             .alignment(16)
             .capacity(256)
+            .larger_requests(fastalloc::larger_requests::to_upstream)
             .build();
     };
     return {of(small_size), of(size)};
@@ -212,6 +215,14 @@ void overrun(bench<Resource>& b) {
 }
 
 template <class Resource>
+void overrun_of_larger(bench<Resource>& b) {
+    constexpr std::size_t larger = 1024;
+    void* const p = b.resource->allocate(larger, 16);
+    std::memset(static_cast<std::byte*>(p) + larger, 1, 1);
+    b.destroy();
+}
+
+template <class Resource>
 void leak(bench<Resource>& b) {
     (void)b.take();
     b.destroy();
@@ -259,6 +270,7 @@ constexpr std::array mistakes{
     FASTALLOC_MISTAKE(free_after_release),
     FASTALLOC_MISTAKE(write_after_free),
     FASTALLOC_MISTAKE(overrun),
+    FASTALLOC_MISTAKE(overrun_of_larger),
     FASTALLOC_MISTAKE(leak),
     FASTALLOC_MISTAKE(drop_pool_before_handle),
 };

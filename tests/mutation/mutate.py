@@ -19,7 +19,6 @@ import os
 import pathlib
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -38,21 +37,12 @@ KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT = "killed", "survived", "not compiled
 LEAST_KILLED = 0.95
 
 
-def copy_tree(to):
-    """Brings the copy up to date, and touches only what is different."""
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE,
-                           text=True).stdout.split("\0")
-    for file in filter(None, files):
-        put(to / file, (ROOT / file).read_bytes(), (ROOT / file).stat().st_mode)
-
-
-def put(path, content, mode=None):
+def put(path, content, mode):
     if path.exists() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    if mode is not None:
-        path.chmod(mode)
+    path.chmod(mode)
 
 
 @dataclasses.dataclass
@@ -103,21 +93,26 @@ class Workshop:
         self.source = work / "source"
         self.builds = {"off": work / "off", "full": work / "full"}
         self.mutants = mutants  # number -> mutant
-        self.woven = set()
+        self.woven = {}  # number -> line
 
     def weave(self):
+        """Makes the copy as it should be now, and touches only what is different."""
         of_file = {}
         for number, mutant in self.mutants.items():
             of_file.setdefault(mutant.file, {})[number] = mutant
-        self.woven = set()
-        for file, mutants in of_file.items():
-            text, taken = weave((ROOT / file).read_text(encoding="utf-8"), mutants)
-            put(self.source / file, text.encode())
-            self.woven.update(taken)
+        self.woven = {}
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True,
+                               stdout=subprocess.PIPE, text=True).stdout.split("\0")
+        for file in filter(None, files):
+            content = (ROOT / file).read_bytes()
+            if file in of_file:
+                text, taken = weave(content.decode(), of_file[file])
+                content = text.encode()
+                self.woven.update(taken)
+            put(self.source / file, content, (ROOT / file).stat().st_mode)
 
     def build(self):
         """Weaves and compiles, without those that do not compile."""
-        copy_tree(self.source)
         self.weave()
         for level, build in self.builds.items():
             if not (build / "build.ninja").exists():
@@ -131,36 +126,45 @@ class Workshop:
             print(f"{len(bad)} do not compile", flush=True)
             for number in bad:
                 del self.mutants[number]
-            for file in {m.file for m in self.mutants.values()}:
-                put(self.source / file, (ROOT / file).read_bytes())
             self.weave()
 
     def compile(self, level):
         """Returns the mutants in lines that a compiler finds wrong."""
-        targets = [] if level == "off" else ["tests/misuse_test", "tests/checks/detection"]
-        result = subprocess.run(["ninja", "-k0", *targets], cwd=self.builds[level], check=False,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        result = subprocess.run(["ninja", "-k0", *self.targets(level)], cwd=self.builds[level],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                check=False)
         if result.returncode == 0:
             return set()
         wrong = {(pathlib.PurePath(file).name, int(line)) for file, line in re.findall(
             r"^([^\s:]+):(\d+):\d+: (?:error|note)", result.stdout, re.MULTILINE)}
-        found = {n for n in self.woven for m in [self.mutants[n]]
-                 if any((pathlib.PurePath(m.file).name, line) in wrong
-                        for line in range(m.line - 3, m.line + 4))}
-        if not found:
-            sys.exit(result.stdout[-20000:])
-        return found
+        # Where a name is missing, what declared it is to blame, some lines before.
+        for most in (0, 20):
+            found = {n for n, line in self.woven.items() for before in range(most + 1)
+                     if (pathlib.PurePath(self.mutants[n].file).name, line + before) in wrong}
+            if found:
+                return found
+        sys.exit(result.stdout[-20000:])
+
+    def listed(self, level):
+        """Returns what Meson says of the tests that are of use."""
+        tests = json.loads(subprocess.run(["meson", "introspect", "--tests", self.builds[level]],
+                                          check=True, stdout=subprocess.PIPE, text=True).stdout)
+        return [t for t in tests
+                if is_of_use(t["name"], [suite.split(":")[-1] for suite in t["suite"]], level)]
+
+    def targets(self, level):
+        """Returns the programs that these tests run, and the plugins."""
+        build = self.builds[level]
+        parts = {pathlib.Path(os.path.abspath(build / part)) for t in self.listed(level)
+                 for part in t["cmd"]}
+        return sorted(str(part.relative_to(build)) for part in parts
+                      if part.is_relative_to(build / "tests"))
 
     def tests(self):
         """Returns the tests of both builds, the fastest first."""
         found = []
         for level, build in self.builds.items():
-            listed = json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True,
-                                               stdout=subprocess.PIPE, text=True).stdout)
-            for t in listed:
-                suites = [suite.split(":")[-1] for suite in t["suite"]]
-                if not is_of_use(t["name"], suites, level):
-                    continue
+            for t in self.listed(level):
                 # Relative paths are as from the build.
                 command = [str(build / part) if (build / part).exists() else part
                            for part in t["cmd"]]

@@ -12,7 +12,7 @@ import re
 from mutants import code_of
 
 DECLARATION = re.compile(r"((?!return |delete |throw |goto |using |else )(?:const |auto |volatile )*"
-                         r"[A-Za-z_][\w:<>, ]*?[ *&]+(?:\w+|\[[\w, ]+\]) = )(.+);", re.DOTALL)
+                         r"[A-Za-z_][\w:<>, ]*?[ *&]+(?:\w+|\[[\w, ]+\]) =\s+)(.+);", re.DOTALL)
 NAMELESS = re.compile(r"constexpr|constinit|static |thread_local |= \{|\[\[maybe_unused")
 
 
@@ -156,10 +156,10 @@ def woven(unit_text, variants, is_before_else):
 
 
 def weave(text, mutants):
-    """Returns the text with the mutants, {number: mutant}, and the numbers of those that are in it."""
+    """Returns the text with the mutants, {number: mutant}, and of those in it {number: line}."""
     lines = text.split("\n")
     units = list(units_of(text))
-    taken = []
+    taken = {}
     for place, unit in enumerate(units):
         here = {n: m for n, m in mutants.items() if unit.first <= m.line - 1 <= unit.last}
         if not here:
@@ -182,5 +182,5 @@ def weave(text, mutants):
         # What is woven lies on the lines where it was, so that a compiler's words are understood.
         result = result.replace("\n", " ")
         lines[unit.first:unit.last + 1] = [result] + [""] * (len(unit.lines) - 1)
-        taken += [number for number, _ in good]
+        taken.update((number, unit.first + 1) for number, _ in good)
     return "\n".join(lines), taken

@@ -84,7 +84,7 @@ public:
         : plan_(options), upstream_(upstream) {}
 
     ~basic_shared_pool_resource() override {
-        this->report_alive();
+        this->look_for_the_last_time(*this);
         release();
     }
 

@@ -115,7 +115,7 @@ public:
     }
 
     ~basic_fixed_pool_resource() override {
-        this->report_alive();
+        this->look_for_the_last_time(*this);
         this->release_larger_blocks();
         for (pool_type& p : this->pools()) std::destroy_at(p.close());
     }

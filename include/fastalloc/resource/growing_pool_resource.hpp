@@ -83,7 +83,8 @@ public:
         : basic_growing_pool_resource(detail::class_plan(options), upstream) {}
 
     ~basic_growing_pool_resource() override {
-        this->report_alive();
+        // What threads have for themselves is looked at together.
+        if (others_ == nullptr) this->look_for_the_last_time(*this);
         release();
     }
 

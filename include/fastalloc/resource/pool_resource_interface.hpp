@@ -3,6 +3,7 @@
 
 #include <fastalloc/collector.hpp>
 #include <fastalloc/config.hpp>
+#include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/slot_watch.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
@@ -198,8 +199,21 @@ protected:
     /// Effects: in a build for it, what is in free slots is not known any more.
     void forget_contents() noexcept { watch_.forget_contents(); }
 
-    /// Effects: in a build for it, reports the blocks that are in use, as the resource is about to go.
-    void report_alive() const noexcept { watch_.report_alive(&self()); }
+    /// Effects: the resource is about to go. In a build that checks everything, reports books that are not
+    /// as they were left, which ends the program, and blocks that are in use. Preconditions: no other
+    /// thread is inside. `resource` is this, as far as it is made still.
+    template <class Resource>
+    void look_for_the_last_time(const Resource& resource) const noexcept {
+        if constexpr (build::level == checks::full) {
+            // What fork() cut short may be half done. And to look at so many slots takes seconds.
+            constexpr std::size_t most_slots = std::size_t{1} << 16;
+            if (!thread_number::there_are_orphans() && resource.capacity() <= most_slots &&
+                !resource.invariants_hold()) {
+                report_misuse({misuse::broken_books, &resource, 0, {}});
+            }
+        }
+        watch_.report_alive(&self());
+    }
 
     void* do_allocate(std::size_t bytes, std::size_t alignment) final {
         return allocate(bytes, alignment);

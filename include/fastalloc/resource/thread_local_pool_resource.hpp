@@ -90,7 +90,7 @@ public:
         : plan_(options), upstream_(upstream) {}
 
     ~basic_thread_local_pool_resource() override {
-        this->report_alive();
+        this->look_for_the_last_time(*this);
         release();
     }
 

@@ -96,7 +96,9 @@ private:
         resource_.trim();
     }
 
-    Resource resource_;
+    // A malloc's heap has its own ways to grow.
+    fastalloc::page_resource pages_{{.huge = fastalloc::huge_pages::off}};
+    Resource resource_{&pages_};
     fastalloc::object_pool<message, Resource> pool_{resource_};
     std::vector<block> blocks_;
     std::vector<fastalloc::owned_handle<message>> messages_;

@@ -89,10 +89,12 @@ class Test:
 class Workshop:
     """A copy of the tree with the mutants in it, and its builds: without checks and with all."""
 
-    def __init__(self, work, mutants):
+    def __init__(self, work, mutants, results):
+        self.results = results
         self.source = work / "source"
         self.builds = {"off": work / "off", "full": work / "full"}
-        self.mutants = mutants  # number -> mutant
+        # Number -> mutant.
+        self.mutants = {n: m for n, m in mutants.items() if results.known(m) != NOT_COMPILED}
         self.woven = {}  # number -> line
 
     def weave(self):
@@ -125,7 +127,7 @@ class Workshop:
         while bad := {n for level in self.builds for n in self.compile(level)}:
             print(f"{len(bad)} do not compile", flush=True)
             for number in bad:
-                del self.mutants[number]
+                self.results.add(self.mutants.pop(number), NOT_COMPILED, "")
             self.weave()
 
     def compile(self, level):
@@ -136,7 +138,7 @@ class Workshop:
         if result.returncode == 0:
             return set()
         wrong = {(pathlib.PurePath(file).name, int(line)) for file, line in re.findall(
-            r"^([^\s:]+):(\d+):\d+: (?:error|note)", result.stdout, re.MULTILINE)}
+            r"^([^\s:]+):(\d+):\d+: error", result.stdout, re.MULTILINE)}
         # Where a name is missing, what declared it is to blame, some lines before.
         for most in (0, 20):
             found = {n for n, line in self.woven.items() for before in range(most + 1)
@@ -190,6 +192,10 @@ class Results:
         self.path = path
         self.lock = threading.Lock()
         self.of = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def known(self, mutant):
+        """Returns what became of a mutant; None if that is not known."""
+        return self.of.get(mutant.name, {}).get("result")
 
     def add(self, mutant, result, by):
         with self.lock:
@@ -273,17 +279,17 @@ def main():
         return
     options.work.mkdir(parents=True, exist_ok=True)
     results = Results(options.work / "results.json")
-    workshop = Workshop(options.work.resolve(), dict(mutants))
+    workshop = Workshop(options.work.resolve(), mutants, results)
     workshop.build()
     for number, mutant in mutants.items():
-        if number not in workshop.woven:
+        if number not in workshop.woven:  # beside others of the same line
             results.add(mutant, NOT_COMPILED, "")
     tests = workshop.tests()
     print(f"{len(workshop.woven)} mutants, {len(tests)} tests, which take "
           f"{sum(t.clock for t in tests):.0f} s", flush=True)
 
     def is_open(mutant):
-        known = results.of.get(mutant.name, {}).get("result")
+        known = results.known(mutant)
         return known is None or known == SURVIVED and options.again
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

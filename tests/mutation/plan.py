@@ -47,7 +47,8 @@ PLANS = [
 # They look at the text, at what compilers make of it, or compile it for themselves; or need more address
 # space than a mutant may have.
 OTHER_SUITES = {"style", "cost", "debugger"}
-OTHER_TESTS = {"guarantees", "mixed_levels", "prometheus_test", "many_slots_test", "huge_slabs_test"}
+OTHER_TESTS = {"guarantees", "mixed_levels", "prometheus_test", "address_space",
+               "many_slots_test", "huge_slabs_test"}
 
 
 def is_of_use(test, suites, level):

@@ -11,6 +11,7 @@
 #include <new>
 #include <random>
 #include <set>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -77,10 +78,14 @@ struct promise<atomic_bitmap_index> {
     using model = lowest_first;
 };
 
+using checked_stack = checked_index<stack_index>;
+using checked_list = checked_index<free_list_index>;
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("a new index hands its slots out in ascending order", "", stack_index,
-                   free_list_index, bitmap_index, atomic_bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index, checked_stack,
+                   checked_list) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType index(capacity, &memory);
@@ -104,7 +109,7 @@ TEMPLATE_TEST_CASE("a new index hands its slots out in ascending order", "", sta
 }
 
 TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_index, bitmap_index,
-                   atomic_bitmap_index) {
+                   atomic_bitmap_index, checked_stack, checked_list) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType index(capacity, &memory);
@@ -138,7 +143,8 @@ TEMPLATE_TEST_CASE("an index agrees with its model", "", stack_index, free_list_
 }
 
 TEMPLATE_TEST_CASE("take_some, put_some and put_run do what take and put do", "", stack_index,
-                   free_list_index, bitmap_index, atomic_bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index, checked_stack,
+                   checked_list) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         TestType at_once(capacity, &memory);
@@ -186,7 +192,7 @@ TEMPLATE_TEST_CASE("take_some, put_some and put_run do what take and put do", ""
 }
 
 TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_index, bitmap_index,
-                   atomic_bitmap_index) {
+                   atomic_bitmap_index, checked_stack, checked_list) {
     for (const slot_number capacity : capacities) {
         checking_resource memory;
         {
@@ -212,7 +218,8 @@ TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_in
 }
 
 TEMPLATE_TEST_CASE("an index whose memory throws is not made and leaks nothing", "", stack_index,
-                   free_list_index, bitmap_index, atomic_bitmap_index) {
+                   free_list_index, bitmap_index, atomic_bitmap_index, checked_stack,
+                   checked_list) {
     for (std::size_t grants = 0;; ++grants) {
         checking_resource memory;
         memory.fail_after(grants);
@@ -240,6 +247,39 @@ TEMPLATE_TEST_CASE("an index has the default resource's memory by default", "", 
     std::pmr::set_default_resource(before);
     CHECK(memory.blocks_out() == 0);
     CHECK(memory.errors().empty());
+}
+
+TEMPLATE_TEST_CASE("an index that knows what is free says so", "", bitmap_index, checked_stack,
+                   checked_list) {
+    for (const slot_number capacity : capacities) {
+        TestType index(capacity);
+        std::vector<bool> taken(capacity, false);
+        std::mt19937 random(capacity);
+        std::size_t wrong = 0;
+        for (slot_number i = 0; i != 3 * capacity; ++i) {
+            const auto n = static_cast<slot_number>(up_to(random, capacity - 1));
+            wrong += index.is_free(n) == taken[n];
+            if (taken[n]) {
+                index.put(n);
+                taken[n] = false;
+            } else {
+                taken[index.take()] = true;
+            }
+        }
+        for (slot_number n = 0; n != capacity; ++n) wrong += index.is_free(n) == taken[n];
+        std::size_t free = 0;
+        for_each_free(index, [&](slot_number n) { ++free, wrong += taken[n]; });
+        CHECK(wrong == 0);
+        CHECK(free == index.available());
+        CHECK(invariants_hold(index));
+        // What is free already is put: from now on the two books differ.
+        if (free != 0 && free != capacity && std::is_same_v<TestType, checked_stack>) {
+            slot_number n = 0;
+            while (taken[n]) ++n;
+            index.put(n);
+            CHECK_FALSE(invariants_hold(index));
+        }
+    }
 }
 
 TEST_CASE("bitmap_index takes a bit a slot") {

@@ -4,9 +4,9 @@
 
 Usage: mutate.py --work DIR [--seed N] [--count N] [--only REGEX] [--jobs N] [--again] [--list]
 
-DIR gets a copy of the tree with all chosen mutants woven in (weaving.py), two builds of it by clang, and
+DIR gets a copy of the tree with all chosen mutants woven in (weaving.py), three builds of it, and
 results.json. Who is stopped goes on from there. A mutant is killed by a test that fails, or does not end;
-it survives when every test of both builds has passed. Those that do not compile do not count, and those
+it survives when every test of all builds has passed. Those that do not compile do not count, and those
 that make no difference are in equivalent.txt, with the reason. Fails if less than 95 % of the others are
 killed.
 """
@@ -35,6 +35,13 @@ ROOT = HERE.parents[1]
 GIBIBYTE = 1 << 30
 KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT = "killed", "survived", "not compiled", "equivalent"
 LEAST_KILLED = 0.95
+# Of each build, the compiler and Meson's options: without checks, with all, and for memory orders, which
+# x86 does not weaken.
+BUILDS = {
+    "off": ("clang++", []),
+    "full": ("clang++", ["-Dchecks=full"]),
+    "thread": ("g++", ["-Db_sanitize=thread", "-Db_lundef=false"]),
+}
 
 
 def put(path, content, mode):
@@ -60,7 +67,8 @@ class Test:
 
         def limit():
             resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-            resource.setrlimit(resource.RLIMIT_AS, (24 * GIBIBYTE, 24 * GIBIBYTE))
+            if not self.name.startswith("thread: "):  # a sanitizer has terabytes set aside
+                resource.setrlimit(resource.RLIMIT_AS, (24 * GIBIBYTE, 24 * GIBIBYTE))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
         with tempfile.TemporaryDirectory() as scratch, subprocess.Popen(
@@ -90,12 +98,12 @@ class Test:
 
 
 class Workshop:
-    """A copy of the tree with the mutants in it, and its builds: without checks and with all."""
+    """A copy of the tree with the mutants in it, and its builds."""
 
     def __init__(self, work, mutants, results):
         self.results = results
         self.source = work / "source"
-        self.builds = {"off": work / "off", "full": work / "full"}
+        self.builds = {level: work / level for level in BUILDS}
         # Number -> mutant.
         self.mutants = {n: m for n, m in mutants.items() if results.known(m) != NOT_COMPILED}
         self.woven = {}  # number -> line
@@ -121,12 +129,14 @@ class Workshop:
         self.weave()
         for level, build in self.builds.items():
             if not (build / "build.ninja").exists():
+                compiler, options = BUILDS[level]
+                all_errors = "-ferror-limit=0" if compiler == "clang++" else "-fmax-errors=0"
                 subprocess.run(
                     ["meson", "setup", build, self.source, "-Dtests=enabled", "-Dboost=enabled",
                      "-Dbenchmarks=disabled", "--buildtype=plain", "--optimization=1",
-                     "-Db_ndebug=false", f"-Dchecks={level}",
-                     f"-Dcpp_args=-w -ferror-limit=0 --include={HERE / 'switch.hpp'}"],
-                    check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CXX": "clang++"})
+                     "-Db_ndebug=false", *options,
+                     f"-Dcpp_args=-w {all_errors} -include {HERE / 'switch.hpp'}"],
+                    check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CXX": compiler})
         while bad := {n for level in self.builds for n in self.compile(level)}:
             print(f"{len(bad)} do not compile", flush=True)
             for number in bad:
@@ -166,21 +176,21 @@ class Workshop:
                       if part.is_relative_to(build / "tests"))
 
     def tests(self):
-        """Returns the tests of both builds, the fastest first."""
+        """Returns the tests of all builds, the fastest first."""
         found = []
         for level, build in self.builds.items():
             for t in self.listed(level):
                 # Relative paths are as from the build.
                 command = [str(build / part) if (build / part).exists() else part
                            for part in t["cmd"]]
-                found.append(Test(("" if level == "off" else "full: ") + t["name"], command,
+                found.append(Test(("" if level == "off" else f"{level}: ") + t["name"], command,
                                   t["workdir"], t["env"]))
         return sorted((test for test in found if test.measure()), key=lambda t: t.clock)
 
 
 def fate(number, mutant, tests):
     """Returns what becomes of a mutant, and which test kills it."""
-    first = first_tests(mutant.file)
+    first = first_tests(mutant)
     order = sorted(tests, key=lambda t: (t.name not in first, t.clock))
     for test in order:
         if not test.passes(number):
@@ -294,9 +304,10 @@ def main():
         return known is None or known == SURVIVED and options.again
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for number in sorted(workshop.woven):
-            if is_open(mutants[number]):
-                pool.submit(lambda n=number: results.add(mutants[n], *fate(n, mutants[n], tests)))
+        running = [pool.submit(lambda n=n: results.add(mutants[n], *fate(n, mutants[n], tests)))
+                   for n in sorted(workshop.woven) if is_open(mutants[n])]
+    for done in running:
+        done.result()
     if not summary(mutants.values(), results):
         sys.exit(1)
 

@@ -52,12 +52,15 @@ OTHER_TESTS = {"guarantees", "mixed_levels", "prometheus_test", "address_space",
 
 
 def is_of_use(test, suites, level):
-    """Whether a test can find a mutant. Of the build that checks everything, those of the checks."""
+    """Whether a test of that build can find a mutant that others do not."""
     if test in OTHER_TESTS or OTHER_SUITES.intersection(suites):
         return False
-    return level == "off" or "checks" in suites and test != "memory_checker"
+    return level == "off" or {"full": "checks", "thread": "stress"}[level] in suites
 
 
-def first_tests(file):
-    """Returns the names of tests; with `full: ` before it, in a build that checks everything."""
-    return set(next(tests for pattern, tests in PLANS if re.search(pattern, file)))
+def first_tests(mutant):
+    """Returns the names of tests, with the name of their build before it if that is not `off`."""
+    if mutant.kind == "order":
+        return {"lock_free_test", "object_interleaving_test", "thread: shared_pool_stress_test",
+                "thread: object_pool_stress_test"}
+    return set(next(tests for pattern, tests in PLANS if re.search(pattern, mutant.file)))

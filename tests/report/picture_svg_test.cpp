@@ -206,6 +206,14 @@ TEST_CASE("each slot has its colour, and a row the length of its slabs") {
     CHECK(document.find("<path stroke='" + free_ + "' d='m16 0h16m32 0h64'/>") !=
           std::string::npos);
     CHECK(document.find("stroke-dasharray='15 1'") != std::string::npos);
+    // What is said of a row stands 8 to the right of its end, and begins 124 from the left.
+    const std::regex label("<text x='(\\d+)' [^>]*>[\\d.]+ % live<");
+    std::vector<std::string> places;
+    const std::sregex_iterator last;
+    for (std::sregex_iterator l(document.begin(), document.end(), label); l != last; ++l) {
+        places.push_back((*l)[1]);
+    }
+    CHECK(places == std::vector<std::string>{"196", "260", "148"});
 }
 
 TEST_CASE("runs add up to their row, which fits") {

@@ -337,6 +337,13 @@ TEST_CASE("one thread at a time is in upstream below synchronized_pool_resource"
     CHECK(upstream.checked.errors().empty());
 }
 
+TEST_CASE("what synchronized_pool_resource lends of upstream is itself only") {
+    synchronized_pool_resource one;
+    synchronized_pool_resource other;
+    CHECK(one.shared_upstream()->is_equal(*one.shared_upstream()));
+    CHECK_FALSE(one.shared_upstream()->is_equal(*other.shared_upstream()));
+}
+
 TEST_CASE("synchronized_pool_resource is trimmed while threads work") {
     shared_upstream upstream;
     synchronized_pool_resource resource(&upstream);

@@ -5,6 +5,9 @@
 #include "support/interleaving.hpp"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <string>
 
 namespace fastalloc::testing {
@@ -37,6 +40,20 @@ inline void check_passes(const scenario_factory& make, const exploration_options
 /// As above, where there are too many schedules, so that options bound them.
 inline void check_does_not_fail(const scenario_factory& make, const exploration_options& options) {
     const outcome result = explore_all(make, options);
+    INFO(result.text());
+    CHECK_FALSE(result.failed);
+}
+
+/// As many schedules at random, where there are too many for bounds. By hand, the environment says how many
+/// and with which seed: FASTALLOC_SCHEDULES, FASTALLOC_SEED.
+inline void check_does_not_fail_at_random(const scenario_factory& make, std::size_t schedules,
+                                          const exploration_options& options) {
+    const auto number_of = [](const char* name, std::uint64_t otherwise) {
+        const char* const text = std::getenv(name);
+        return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+    };
+    const outcome result = explore_random(make, number_of("FASTALLOC_SCHEDULES", schedules),
+                                          number_of("FASTALLOC_SEED", 1), options);
     INFO(result.text());
     CHECK_FALSE(result.failed);
 }

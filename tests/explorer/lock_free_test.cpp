@@ -400,10 +400,9 @@ TEST_CASE("an atomic bitmap hands out each slot once and loses none") {
     check_passes(exchanging_slots<explored_atomic>(2, {"-+", "-+"}), in(memory_model::weak));
     check_does_not_fail(exchanging_slots<explored_atomic>(66, {"-+", "-+", "-+"}, 63),
                         with_preemptions(1, memory_model::weak));
-    CHECK_FALSE(
-        explore_random(exchanging_slots<explored_atomic>(66, {"--+-+", "-+--+", "-+-+"}, 62), 3'000,
-                       1, in(memory_model::weak))
-            .failed);
+    check_does_not_fail_at_random(
+        exchanging_slots<explored_atomic>(66, {"--+-+", "-+--+", "-+-+"}, 62), 3'000,
+        in(memory_model::weak));
 }
 
 TEST_CASE("bugs planted in an atomic bitmap are found") {
@@ -425,10 +424,9 @@ TEST_CASE("a lock-free resource grows to its cap, hands out each slot once and l
                         with_preemptions(2, memory_model::weak));
     check_does_not_fail(exchanging_blocks<explored_atomic>(1, 6, {"---", "---", "-+"}),
                         with_preemptions(1));
-    CHECK_FALSE(
-        explore_random(exchanging_blocks<explored_atomic>(1, 7, {"--+-+-", "-+--+", "--+-+"}),
-                       3'000, 1, in(memory_model::weak))
-            .failed);
+    check_does_not_fail_at_random(
+        exchanging_blocks<explored_atomic>(1, 7, {"--+-+-", "-+--+", "--+-+"}), 3'000,
+        in(memory_model::weak));
 }
 
 TEST_CASE("a lock-free resource refuses nobody while a slot of its only slab is free") {

@@ -83,8 +83,7 @@ public:
         : basic_growing_pool_resource(detail::class_plan(options), upstream) {}
 
     ~basic_growing_pool_resource() override {
-        // What threads have for themselves is looked at together.
-        if (others_ == nullptr) this->look_for_the_last_time(*this);
+        if constexpr (detail::build::watches_slots) look_at_all_slow();
         release();
     }
 
@@ -156,6 +155,12 @@ protected:
     }
 
 private:
+    // What threads have for themselves is looked at together. Not inlined, for g++ 12 warns of `others_`
+    // where the resource is in a std::optional.
+    [[gnu::noinline]] void look_at_all_slow() const noexcept {
+        if (others_ == nullptr) this->look_for_the_last_time(*this);
+    }
+
     // Bytes of the first block of books: no more than those of all classes.
     std::size_t first_books() const noexcept {
         constexpr std::size_t each = sizeof(pool_type) + sizeof(reserve_type);

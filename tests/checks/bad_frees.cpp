@@ -56,6 +56,8 @@ std::vector<fastalloc::pool_config> classes() {
     return all;
 }
 
+alignas(alignment) std::array<std::byte, 4096> elsewhere;
+
 template <class Resource>
 class trial {
 public:
@@ -109,7 +111,9 @@ public:
                 return give_back_wrongly(of_other_[below(of_other_.size())], sizes[0],
                                          {misuse::foreign_free});
             case 3:
-                return give_back_wrongly(&b, sizes[below(sizes.size())], {misuse::foreign_free});
+                // Not on a heap, where a larger block may have been.
+                return give_back_wrongly(&elsewhere[below(elsewhere.size())],
+                                         sizes[below(sizes.size())], {misuse::foreign_free});
             case 4:
                 return give_back_wrongly(std::bit_cast<void*>(random_()), b.bytes,
                                          {misuse::foreign_free, misuse::interior_free});
@@ -141,6 +145,8 @@ private:
         const std::size_t times = std::exchange(told, 0);
         if (times != 1) fail(Resource::type_name, "a bad free is not told once");
         if (std::ranges::find(any_of, last_told) == any_of.end()) {
+            std::fprintf(stderr, "%p, %zu bytes: %d instead of %d\n", p, bytes,
+                         static_cast<int>(last_told), static_cast<int>(*any_of.begin()));
             fail(Resource::type_name, "a bad free is told as another");
         }
         if (resource_.in_use() != in_use) fail(Resource::type_name, "a bad free has an effect");

@@ -11,9 +11,11 @@ import re
 
 from mutants import code_of
 
+# A declaration with an initializer, in two parts.
 DECLARATION = re.compile(r"((?!return |delete |throw |goto |using |else )(?:const |auto |volatile )*"
                          r"[A-Za-z_][\w:<>, ]*?[ *&]+(?:\w+|\[[\w, ]+\]) =\s+)(.+);", re.DOTALL)
-NAMELESS = re.compile(r"constexpr|constinit|static |thread_local |= \{|\[\[maybe_unused")
+# Evaluated when it is compiled, or only once, or no expression.
+NOT_TWICE = re.compile(r"constexpr|constinit|static |thread_local |= \{|\[\[maybe_unused")
 
 
 @dataclasses.dataclass
@@ -73,7 +75,7 @@ def in_expression(variants, original, what="{}"):
     declared = DECLARATION.fullmatch(original.strip() + ";")
     if declared is None:
         return chosen([(n, what.format(v)) for n, v in variants], what.format(original))
-    if NAMELESS.search(original):
+    if NOT_TWICE.search(original):
         return None
     values = []
     for number, variant in variants:
@@ -128,7 +130,7 @@ def woven(unit_text, variants, is_before_else):
     if any(not variant.startswith(prefix) for _, variant in variants):
         return None
     variants = [(number, variant[len(prefix):]) for number, variant in variants]
-    if NAMELESS.search(original):
+    if NOT_TWICE.search(original):
         return None
     if original.endswith("{"):
         for head in ("if", "while", "for"):
@@ -165,18 +167,19 @@ def weave(text, mutants):
         if not here:
             continue
         follower = units[place + 1].lines[0].strip() if place + 1 < len(units) else ""
+        is_before_else = follower.startswith("else")
         original = "\n".join(unit.lines)
         good = []
         for number, mutant in here.items():
             changed = list(unit.lines)
             changed[mutant.line - 1 - unit.first] = code_of(mutant.after).rstrip()
             variant = "\n".join(changed)
-            if woven(original, [(number, variant)], follower.startswith("else")) is not None:
+            if woven(original, [(number, variant)], is_before_else) is not None:
                 good.append((number, variant))
-        result = woven(original, good, follower.startswith("else")) if good else None
+        result = woven(original, good, is_before_else) if good else None
         if result is None and good:  # each can be, but not all at once
             good = good[:1]
-            result = woven(original, good, follower.startswith("else"))
+            result = woven(original, good, is_before_else)
         if result is None:
             continue
         # What is woven lies on the lines where it was, so that a compiler's words are understood.

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <future>
 #include <memory_resource>
 #include <random>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -142,6 +144,19 @@ void check_that_good_requests_are_no_misuse() {
     CHECK(all_told.empty());
 }
 
+/// Whose books are always broken.
+struct broken_index : stack_index {
+    using stack_index::stack_index;
+    bool invariants_hold() const noexcept { return false; }
+};
+
+testing::ending let_broken_books_go(std::size_t capacity) {
+    return in_a_child([capacity] {
+        basic_fixed_pool_resource<broken_index> resource(
+            pool_config::builder().slot_size(8).capacity(capacity).build());
+    });
+}
+
 }  // namespace
 
 TEST_CASE("a bad free that is found at once is ignored if the handler returns") {
@@ -240,6 +255,34 @@ TEST_CASE("full checks say who took a block and who gave it back") {
     CHECK_THAT(result.output, Catch::Contains("it was taken here:\n"));
     CHECK_THAT(result.output, Catch::Contains("it was given back here:\n"));
     CHECK_THAT(result.output, Catch::Contains("misuse_test"));
+}
+
+TEST_CASE("full checks look at the books of a resource that goes") {
+    constexpr std::size_t most_slots = 65'536;
+    const auto result = let_broken_books_go(most_slots);
+    CHECK(result.aborted == is_full);
+    if (is_full) {
+        CHECK_THAT(result.output, Catch::Contains("fastalloc: the books of the resource at 0x"));
+        CHECK_THAT(result.output, Catch::Contains("were written to"));
+    }
+    SECTION("if they are not too long") {
+        CHECK_FALSE(let_broken_books_go(most_slots + 1).aborted);
+    }
+    SECTION("if no thread can have left them half done") {
+        std::promise<void> has_number;
+        std::promise<void> may_go;
+        std::thread other([&] {
+            thread_local_pool_resource resource;
+            resource.deallocate(resource.allocate(8), 8);
+            has_number.set_value();
+            may_go.get_future().wait();
+        });
+        has_number.get_future().wait();
+        const bool aborted = let_broken_books_go(100).aborted;
+        may_go.set_value();
+        other.join();
+        CHECK_FALSE(aborted);
+    }
 }
 
 TEST_CASE("an index that cannot tell which slots are free can with checks") {

@@ -448,6 +448,11 @@ struct made_without_memory : complete {
     explicit made_without_memory(slot_number n) : complete(n, nullptr) {}
 };
 
+struct more_available_than_there_are : complete {
+    using complete::complete;
+    slot_number available() const noexcept { return 1; }
+};
+
 static_assert(index_strategy<complete>);
 static_assert(index_strategy<fifo_index>);
 static_assert(index_strategy<stack_index>);
@@ -492,6 +497,11 @@ void serves_and_returns_every_slot() {
 }
 
 }  // namespace
+
+TEST_CASE("the invariants of an index that knows none are its numbers") {
+    CHECK(invariants_hold(complete(0, nullptr)));
+    CHECK_FALSE(invariants_hold(more_available_than_there_are(0, nullptr)));
+}
 
 TEST_CASE("resources work over an index of one's own") {
     SECTION("fixed") { serves_and_returns_every_slot<basic_fixed_pool_resource<fifo_index>>(); }

@@ -108,7 +108,7 @@ public:
 
     /// Whether the object of that generation has an owner.
     bool is_alive(std::uint32_t generation) const noexcept {
-        return is_alive(load(std::memory_order_acquire), generation);
+        return is_alive(load(std::memory_order_relaxed), generation);
     }
 
     /// Owners, by the time somebody reads it.

@@ -282,6 +282,8 @@ struct resource_state {
 
     void check() {
         const bool refused = ever_refused;
+        // Free slots are announced once nobody is inside, however they were put.
+        expect(resource->invariants_hold(), "the books are wrong");
         check_each_is_there_once(*this, cap);
         ever_refused = refused;
         expect(resource->capacity() == cap, "the cap is not reached exactly");
@@ -446,6 +448,9 @@ TEST_CASE("bugs planted in a lock-free resource are found") {
     check_fails(exchanging_blocks<torn_atomic>(1, 2, {"-", "-"}), "");
     check_fails(exchanging_blocks<unpublished_atomic>(1, 2, {"-+", "-"}), "data race");
     check_fails(exchanging_blocks<unacquired_atomic>(1, 2, {"-+", "-"}), "data race");
+    // A slab with a free slot is announced no more.
+    check_fails(exchanging_blocks<unordered_atomic>(1, 1, {"-+", "-"}), "the books are wrong",
+                in(memory_model::weak));
 }
 
 TEST_CASE("a directory knows every slab once those who add it are done") {

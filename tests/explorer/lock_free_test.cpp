@@ -301,8 +301,8 @@ scenario_factory exchanging_blocks(std::size_t capacity, std::size_t cap,
                              [=] { return std::make_shared<state>(capacity, cap); });
 }
 
-/// Larger blocks, with so many out before the fibers begin. Fibers allocate with '-', deallocate
-/// with '+'.
+/// Larger blocks, with so many out before the fibers begin, and so many that came and went: the next goes
+/// to a later entry. Fibers allocate with '-', deallocate with '+'.
 template <template <class> class Atomic>
 struct larger_state {
     arena upstream;
@@ -311,8 +311,9 @@ struct larger_state {
 
     static constexpr std::size_t bytes = 100;
 
-    explicit larger_state(std::size_t out) {
+    larger_state(std::size_t out, std::size_t gone) {
         for (std::size_t i = 0; i != out; ++i) held.back().push_back(*take());
+        for (std::size_t i = 0; i != gone; ++i) put(*take());
     }
 
     std::optional<void*> take() { return blocks.allocate(upstream, bytes, 8); }
@@ -327,9 +328,11 @@ struct larger_state {
 };
 
 template <template <class> class Atomic>
-scenario_factory exchanging_larger(std::size_t out, std::vector<std::string> patterns) {
+scenario_factory exchanging_larger(std::size_t out, std::vector<std::string> patterns,
+                                   std::size_t gone = 0) {
     using state = larger_state<Atomic>;
-    return exchanging<state>(std::move(patterns), [=] { return std::make_shared<state>(out); });
+    return exchanging<state>(std::move(patterns),
+                             [=] { return std::make_shared<state>(out, gone); });
 }
 
 /// Slabs of a list and their directory. Each fiber adds one slab, and looks another up. The first
@@ -476,6 +479,9 @@ TEST_CASE("larger blocks of a lock-free resource are given back once") {
     check_does_not_fail(exchanging_larger<explored_atomic>(3, {"-", "-+", "-"}),
                         with_preemptions(2, memory_model::weak));
     check_fails(exchanging_larger<torn_atomic>(3, {"-", "-"}), "");
+    // The fifth adds entries, and whoever comes next takes one of these.
+    check_does_not_fail(exchanging_larger<explored_atomic>(3, {"--", "-"}, 5), with_preemptions(2));
+    check_fails(exchanging_larger<unpublished_atomic>(3, {"--", "-"}, 5), "construction");
 }
 
 TEST_CASE("a spare goes to one of those who want it") {

@@ -5,6 +5,8 @@
 #include <fastalloc/report/occupancy_picture.hpp>
 
 #include <cstddef>
+#include <cstdlib>
+#include <fstream>
 #include <iomanip>
 #include <map>
 #include <random>
@@ -324,6 +326,24 @@ TEST_CASE("a document of a million slots is small") {
     }
     CHECK(svg_of(random_slabs(1, 1'000'000, 3'000)).size() < 10'000);
     CHECK(svg_of(random_slabs(2'000, 500, 20)).size() < 300'000);
+}
+
+// To change it, run this with FASTALLOC_UPDATE=1 in the environment, and look at it.
+TEST_CASE("a document looks as the one in the tree") {
+    const std::string path = FASTALLOC_TESTS "/report/slabs.svg";
+    const std::string used = times(20, "LLLLc..L.L");
+    svg_picture_options options;
+    options.title = "some slabs of two sizes";
+    const std::string document =
+        svg_of(drawn({{0x10000, 64, times(400, "L")},
+                      {0x20000, 64, used + times(150, "c") + times(50, ".")},
+                      {0x30000, 64, times(200, ".")},
+                      {0x40000, 1'024, times(8, "LLL..")}}),
+               options);
+    if (std::getenv("FASTALLOC_UPDATE") != nullptr) std::ofstream(path) << document;
+    std::ostringstream expected;
+    expected << std::ifstream(path).rdbuf();
+    CHECK(document == expected.str());
 }
 
 TEST_CASE("a document does not depend on how the stream writes numbers") {

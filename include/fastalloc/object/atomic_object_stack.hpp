@@ -102,7 +102,7 @@ public:
     bool invariants_hold() const noexcept {
         std::size_t nodes = 0;
         for (std::uint32_t s = 0; s != segment_count; ++s) {
-            if (segments_[s].load(std::memory_order_acquire) != nullptr) nodes += place::size_of(s);
+            if (segments_[s].load(std::memory_order_relaxed) != nullptr) nodes += place::size_of(s);
         }
         const auto length_of = [&](const head& list) {
             std::size_t length = 0;

@@ -67,10 +67,10 @@ public:
         std::uint32_t count = 0;
         for (std::uint32_t s = 0; s != segment_count; ++s) {
             const entry* const segment =
-                s == 0 ? first_.data() : segments_[s].load(std::memory_order_acquire);
+                s == 0 ? first_.data() : segments_[s].load(std::memory_order_relaxed);
             if (segment == nullptr) break;
             for (std::uint32_t i = 0; i != place::size_of(s); ++i) {
-                const footer* const f = segment[i].load(std::memory_order_acquire);
+                const footer* const f = segment[i].load(std::memory_order_relaxed);
                 if (f == nullptr) continue;
                 ++count;
                 if (f == reserved() || f->entry_number != place::first_of(s) + i) return false;

@@ -328,8 +328,8 @@ void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
     if (index == detail::class_map::no_class) {
         return this->give_back_larger_slow(larger_, *upstream_.resource(), p, bytes, alignment);
     }
-    // The shelf is there, for the slot came from it; the same thread may have got it from another.
-    shelf& s = *shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire);
+    // The shelf is there, for the slot came from it. Relaxed: whoever handed the slot over knew the shelf.
+    shelf& s = *shelves_.load(std::memory_order_relaxed)[index].load(std::memory_order_relaxed);
     pool_type* const pool = pool_slow(s, index, false);
     if (pool == nullptr) {
         s.depot.counts().deallocated();

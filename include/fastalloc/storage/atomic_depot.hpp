@@ -250,7 +250,7 @@ public:
     /// builds that check everything. Preconditions: no other thread is inside. Complexity: linear in
     /// the number of slots, and quadratic in that of slabs.
     bool invariants_hold() const noexcept {
-        slab_range* const head = head_.load(std::memory_order_acquire);
+        slab_range* const head = head_.load(std::memory_order_relaxed);
         for (const slab_range* r = head; r != nullptr; r = r->next) {
             const auto* const s = static_cast<const slab_type*>(r);
             if (!s->invariants_hold(geometry_) || !links_hold(*s)) return false;

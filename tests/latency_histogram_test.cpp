@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "support/catch.hpp"
 
+#include <fastalloc/collector.hpp>
 #include <fastalloc/latency_histogram.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <random>
@@ -75,6 +77,21 @@ TEST_CASE("histograms add up") {
         CHECK(count == (longest == 5 ? 3 : 1));
     });
     CHECK(buckets == 2);
+}
+
+TEST_CASE("a histogram of many threads has every bucket, from its reset on") {
+    detail::striped_histogram h;
+    for (std::size_t b = 0; b != latency_histogram::bucket_count; ++b) {
+        h.record(latency_histogram::longest_of(b));
+    }
+    const latency_histogram all = h.since_reset();
+    CHECK(all.count() == latency_histogram::bucket_count);
+    CHECK(all.quantile(0) == latency_histogram::longest_of(0));
+    CHECK(all.max() == latency_histogram::longest_of(latency_histogram::bucket_count - 1));
+    h.reset();
+    CHECK(h.since_reset().count() == 0);
+    h.record(0);
+    CHECK(h.since_reset().count() == 1);
 }
 
 }  // namespace fastalloc::testing

@@ -79,7 +79,8 @@ TEST_CASE("json holds the largest numbers as they are") {
 TEST_CASE("a name is read from json as it was given") {
     for (const std::string name :
          {"", "plain", "\"quoted\"", "back\\slash", "\\", "\"", "\n\r\t\b\f",
-          "\u00fc\u20ac\U0001F600", "\x7f\u0080\uFFFF", "</script>", "\u2028"}) {
+          "\u00fc\u20ac\U0001F600", "\x7f\u0080\u07FF\u0800\uD7FF\uE000\uFFFF\U00010000\U0010FFFF",
+          "</script>", "\u2028"}) {
         CHECK(name_read(name) == name);
     }
     std::string all;

@@ -120,10 +120,10 @@ private:
             for (std::size_t g = 0; g != granules; ++g) {
                 std::size_t i = home(first + g);
                 for (;; i = (i + 1) & mask) {
-                    slab_range* there = entries()[i].load(std::memory_order_acquire);
+                    slab_range* there = entries()[i].load(std::memory_order_relaxed);
                     if (there == nullptr &&
                         entries()[i].compare_exchange_strong(there, s, std::memory_order_release,
-                                                             std::memory_order_acquire)) {
+                                                             std::memory_order_relaxed)) {
                         break;
                     }
                     if (there == s) break;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <latch>
 #include <memory_resource>
 #include <new>
 #include <optional>
@@ -246,6 +247,47 @@ TEST_CASE("threads that come and go leave no room for objects behind") {
     // What the thread itself drops is kept, whatever it destroyed for others.
     (void)pool.make_batch(100, std::ref(all));
     CHECK(all.alive() == 100);
+}
+
+TEST_CASE("a thread for which pools need more room has an object once upstream has that") {
+    // Every pool has room for some threads from the start.
+    constexpr std::ptrdiff_t more = 40;
+    std::latch have_numbers(more);
+    std::latch done(1);
+    std::vector<std::thread> others;
+    for (std::ptrdiff_t i = 0; i != more; ++i) {
+        others.emplace_back([&] {
+            detail::thread_number::assign();
+            have_numbers.count_down();
+            done.wait();
+        });
+    }
+    have_numbers.wait();
+    std::size_t wrong = 0;
+    std::size_t grants = 0;
+    std::thread([&] {
+        for (bool is_made = false; !is_made && grants != 50; ++grants) {
+            checking_resource upstream;
+            life all;
+            try {
+                thread_local_pool<counted> pool(up_to(100), initialization<counted>::deferred(),
+                                                &upstream);
+                upstream.fail_after(grants);
+                (void)pool.make(std::ref(all));
+                is_made = true;
+                // It was kept.
+                wrong += all.alive() != 1 || pool.drain() != 1;
+            } catch (const std::bad_alloc&) {
+                wrong += !upstream.has_failed();
+            }
+            wrong += all.alive() != 0 || upstream.bytes_out() != 0 || !upstream.errors().empty();
+        }
+    }).join();
+    done.count_down();
+    for (std::thread& t : others) t.join();
+    CHECK(wrong == 0);
+    CHECK(grants > 3);
+    CHECK(grants != 50);
 }
 
 TEST_CASE("an eager pool constructs no more than it grew by") {

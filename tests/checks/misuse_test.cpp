@@ -9,6 +9,7 @@
 #include <future>
 #include <memory_resource>
 #include <random>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -227,6 +228,23 @@ TEST_CASE("what is in use when a resource goes is told, and the program goes on"
     }
     CHECK(all_told.size() == 1);
     CHECK(p != nullptr);
+}
+
+TEST_CASE("of many blocks in use, the first are told") {
+    if (!is_full) return;
+    const auto result = in_a_child([] {
+        growing_pool_resource resource(config());
+        for (int i = 0; i != 50; ++i) (void)resource.allocate(64, 8);
+    });
+    CHECK(result.exit_status == 0);
+    CHECK_THAT(result.output, Catch::Contains("while 50 of its blocks are in use"));
+    std::size_t told = 0;
+    for (std::size_t at = 0; (at = result.output.find("in use: 0x", at)) != std::string::npos;
+         ++at) {
+        ++told;
+    }
+    CHECK(told == 8);
+    CHECK_THAT(result.output, Catch::Contains("the first of them was taken here:\n"));
 }
 
 TEST_CASE("the default handler says what was wrong, and ends the program") {

@@ -12,6 +12,7 @@
 #include <barrier>
 #include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
@@ -185,6 +186,30 @@ TEMPLATE_TEST_CASE("threads take over each other's blocks, and others come and g
         CHECK(resource.capacity() == 0);
         resource.release();
         CHECK(upstream.blocks_out() == 0);
+    }
+}
+
+TEMPLATE_TEST_CASE("more threads come at once than a resource has room for from the start", "",
+                   SHARED_POOLS, thread_local_pool_resource) {
+    constexpr std::ptrdiff_t threads = 80;
+    for (int round = 0; round != 3; ++round) {
+        shared_upstream upstream;
+        TestType resource(&upstream);
+        std::atomic<std::size_t> damaged = 0;
+        std::latch all_are_inside(threads);
+        in_threads(threads, [&](std::size_t i) {
+            worker w(resource, i);
+            const signed_block first = w.allocate_any(1'000);
+            all_are_inside.arrive_and_wait();
+            const signed_block second = w.allocate_any(1'000);
+            damaged += !w.deallocate(first);
+            damaged += !w.deallocate(second);
+        });
+        CHECK(damaged == 0);
+        CHECK(resource.invariants_hold());
+        resource.release();
+        CHECK(upstream.blocks_out() == 0);
+        CHECK(upstream.errors().empty());
     }
 }
 

@@ -240,10 +240,10 @@ public:
         if (count > slabs_without_directory) directory_.enter(head, head_, *upstream_);
     }
 
-    /// Effects: calls `f(slot)` for each slot that is available.
+    /// Effects: calls `f(slot)` for each slot that is available. Preconditions: no other thread is inside.
     template <class F>
     void for_each_free(F f) const noexcept {
-        detail::for_each_free<slab_type>(head_.load(std::memory_order_acquire), geometry_, f);
+        detail::for_each_free<slab_type>(head_.load(std::memory_order_relaxed), geometry_, f);
     }
 
     /// Whether the books are as the invariants say, those of the slabs' indices included. For tests, and

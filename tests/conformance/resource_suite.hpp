@@ -475,17 +475,23 @@ struct visited_slots {
 
     template <class Resource>
     explicit visited_slots(Resource& resource) {
-        const std::byte* next = nullptr;
+        const std::byte* before = nullptr;
+        std::ptrdiff_t stride = 0;  // a build with checks has something between slots
         std::size_t left_in_slab = 0;
         resource.visit_slots([&](const visited_slot& slot) {
             const auto* const at = static_cast<const std::byte*>(slot.address);
             if (left_in_slab == 0) {
                 CHECK(slot.slab == slot.address);
                 left_in_slab = slot.slab_slots;
-            } else if (at != next) {
+                stride = 0;
+            } else if (stride == 0) {
+                stride = at - before;
+                const auto size = static_cast<std::ptrdiff_t>(slot.slot_size);
+                CHECK((detail::red_zone(1) == 0 ? stride == size : stride > size));
+            } else if (at - before != stride) {
                 FAIL_CHECK("a slot was left out");
             }
-            next = at + slot.slot_size;
+            before = at;
             --left_in_slab;
             of(slot.state).push_back(slot.address);
         });

@@ -307,8 +307,8 @@ TEST_CASE("a custom growth without measure is cut to the maximum") {
         CHECK(upstream.last_request().bytes > (std::size_t{64} << 32) - 128);
         CHECK(resource.capacity() == 10);
         CHECK(resource.growth_count() == 0);
-        resource.deallocate(taken.back(), 64, 8);
-        CHECK(resource.allocate(64, 8) == taken.back());
+        resource.deallocate(taken.back(), 64, 1);
+        CHECK(resource.allocate(64, 1) == taken.back());
     }
 }
 

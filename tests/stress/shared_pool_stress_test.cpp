@@ -466,11 +466,13 @@ TEMPLATE_TEST_CASE("a resource goes while threads that used it live, and another
 }
 
 TEMPLATE_TEST_CASE("thousands of resources live, each used by two threads", "", SHARED_POOLS) {
+    const pool_config config = config_of(64, 20, 10'000);
+    const detail::slot_geometry geometry(config.slot_size(), config.alignment());
     shared_upstream upstream;
     {
         std::vector<std::unique_ptr<TestType>> resources;
         for (int n = 0; n != 2'000; ++n) {
-            resources.push_back(std::make_unique<TestType>(config_of(64, 20, 10'000), &upstream));
+            resources.push_back(std::make_unique<TestType>(config, &upstream));
         }
         in_threads(2, [&](std::size_t i) {
             for (auto& resource : resources) {
@@ -479,7 +481,7 @@ TEMPLATE_TEST_CASE("thousands of resources live, each used by two threads", "", 
             }
         });
         // A resource with two threads: 20 slots, a row and a magazine for each, and the depot.
-        CHECK(upstream.bytes_out() / resources.size() < 20 * 64 + 2 * 1'200 + 1'500);
+        CHECK(upstream.bytes_out() / resources.size() < 20 * geometry.stride() + 2 * 1'200 + 1'600);
     }
     CHECK(upstream.blocks_out() == 0);
 }

@@ -9,6 +9,7 @@
 #include <future>
 #include <memory_resource>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -257,6 +258,24 @@ TEST_CASE("the default handler says what was wrong, and ends the program") {
     });
     CHECK(result.aborted);
     CHECK_THAT(result.output, Catch::Contains("is no block of this resource"));
+}
+
+TEST_CASE("the default handler has words for each fault of a slot") {
+    const auto words_for = [](misuse fault) {
+        return in_a_child([fault] {
+                   detail::report_misuse_and_go_on({fault, nullptr, 0, {}});
+               })
+            .output;
+    };
+    std::set<std::string> all;
+    for (const misuse fault :
+         {misuse::double_free, misuse::foreign_free, misuse::interior_free, misuse::wrong_request,
+          misuse::wrong_thread, misuse::write_after_free, misuse::overrun}) {
+        const std::string words = words_for(fault);
+        CHECK(words.find("is at fault") == std::string::npos);
+        all.insert(words);
+    }
+    CHECK(all.size() == 7);
 }
 
 TEST_CASE("full checks say who took a block and who gave it back") {

@@ -68,7 +68,7 @@ def counts(folder):
     first, *others = programs(folder)
     objects = [argument for other in others for argument in ("--object", other)]
     output = run("llvm-cov", "export", "--instr-profile", merged, first, *objects,
-                 "--skip-functions", *(ROOT / "include", ROOT / "src"), stdout=subprocess.PIPE)
+                 "--skip-functions", stdout=subprocess.PIPE)
     return json.loads(output.stdout)["data"][0]["files"]
 
 
@@ -97,8 +97,8 @@ class Coverage:
 
     def add(self, files):
         for file in files:
-            path = pathlib.Path(file["filename"])
-            if not path.is_relative_to(ROOT):
+            path = pathlib.Path(file["filename"]).resolve()
+            if not any(path.is_relative_to(ROOT / folder) for folder in ("include", "src")):
                 continue
             name = path.relative_to(ROOT).as_posix()
             for line, count in lines_of(file["segments"]):

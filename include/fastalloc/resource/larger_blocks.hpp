@@ -17,10 +17,11 @@ struct block_footer {
     std::size_t block_bytes;
     std::size_t alignment;
 
-    /// Whether `footer`, which is this, lies where it may.
+    /// Whether `footer`, which is this, lies where it may, in a block that is aligned as it should be.
     template <class Footer>
     bool is_within(const Footer* footer) const noexcept {
         const std::uintptr_t end = address(start) + block_bytes;
+        if ((address(start) & (alignment - 1)) != 0) return false;
         return address(footer) >= address(start) && address(footer + 1) <= end;
     }
 };

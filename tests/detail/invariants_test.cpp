@@ -123,6 +123,7 @@ struct detail::invariants_test_access {
 
     static auto& previous(larger_blocks& blocks) { return blocks.first_->next->previous; }
     static auto& next(larger_blocks& blocks) { return blocks.first_->next; }
+    static auto& block(larger_blocks& blocks) { return blocks.first_->block; }
 
     static auto& entry_number(atomic_larger_blocks<std::atomic>& blocks) {
         for (auto& entry : blocks.first_) {
@@ -521,6 +522,12 @@ TEMPLATE_TEST_CASE("larger blocks are linked both ways", "", growing_pool_resour
         auto& larger = access::larger(resource);
         check_notices(all_is_well, access::previous(larger), nullptr);
         check_notices(all_is_well, access::next(larger), access::first(larger));
+        auto& block = access::block(larger);
+        auto* const start = static_cast<std::byte*>(block.start);
+        check_notices(all_is_well, block.start, start - 1);
+        check_notices(all_is_well, block.start, start + block.alignment * 1'000'000);
+        check_notices(all_is_well, block.alignment, 0);
+        check_notices(all_is_well, block.block_bytes, 8);
     } else if constexpr (!std::is_same_v<TestType, synchronized_pool_resource>) {
         auto& larger = access::larger(resource);
         check_notices(all_is_well, access::used(larger), 2);

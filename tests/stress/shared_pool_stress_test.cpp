@@ -198,7 +198,7 @@ TEMPLATE_TEST_CASE("more threads come at once than a resource has room for from 
         TestType resource(&upstream);
         std::atomic<std::size_t> damaged = 0;
         std::latch all_are_inside(threads);
-        // Nothing may be asked of upstream where a block is given back.
+        // A thread's first call may be for the block of another, where nothing may be asked of upstream.
         constexpr bool may_give_back = !std::is_same_v<TestType, thread_local_pool_resource>;
         std::vector<signed_block> of_others;
         if constexpr (may_give_back) {
@@ -489,8 +489,11 @@ TEMPLATE_TEST_CASE("thousands of resources live, each used by two threads", "", 
                 w.deallocate(w.allocate(64, 8));
             }
         });
-        // A resource with two threads: 20 slots, a row and a magazine for each, and the depot.
-        CHECK(upstream.bytes_out() / resources.size() < 20 * geometry.stride() + 2 * 1'200 + 1'600);
+        // A resource with two threads: 20 slots, a row and a magazine for each, and the depot. Full checks
+        // have a little more in each.
+        constexpr std::size_t checked = detail::build::level == detail::checks::full ? 100 : 0;
+        CHECK(upstream.bytes_out() / resources.size() <
+              20 * geometry.stride() + 2 * 1'200 + 1'500 + checked);
     }
     CHECK(upstream.blocks_out() == 0);
 }

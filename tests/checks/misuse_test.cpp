@@ -260,6 +260,16 @@ TEST_CASE("the default handler says what was wrong, and ends the program") {
     CHECK_THAT(result.output, Catch::Contains("is no block of this resource"));
 }
 
+TEST_CASE("a thread without slots of its own is told whose block it gives back") {
+    const auto result = in_a_child([] {
+        thread_local_pool_resource resource(config());
+        void* const p = resource.allocate(64, 8);
+        std::thread([&] { resource.deallocate(p, 64, 8); }).join();
+    });
+    CHECK(result.aborted);
+    CHECK_THAT(result.output, Catch::Contains("belongs to another thread, which still runs"));
+}
+
 TEST_CASE("the default handler has words for each fault of a slot") {
     const auto words_for = [](misuse fault) {
         return in_a_child([fault] {

@@ -155,13 +155,12 @@ private:
         return true;
     }
 
-    // Relaxed where it succeeds: because of the tag, what it replaces is what has been acquired.
     std::uint32_t pop(head& list) noexcept {
         std::uint64_t word = list.load(std::memory_order_acquire);
         while (first_of(word) != 0) {
             const std::uint32_t next = node_at(first_of(word)).next.load(std::memory_order_relaxed);
             if (list.compare_exchange_weak(word, with_next_tag(word, next),
-                                           std::memory_order_relaxed, std::memory_order_acquire)) {
+                                           std::memory_order_acquire, std::memory_order_acquire)) {
                 return first_of(word);
             }
         }

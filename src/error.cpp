@@ -113,6 +113,11 @@ void print_misuse(const misuse_report& report) {
 
 constinit std::atomic<misuse_handler> current_misuse_handler{nullptr};
 
+// Acquired, so that a handler sees what was written before it was set.
+misuse_handler handler_that_is_set() noexcept {
+    return current_misuse_handler.load(std::memory_order_acquire);
+}
+
 }  // namespace
 
 misuse_handler set_misuse_handler(misuse_handler handler) noexcept {
@@ -132,13 +137,13 @@ invalid_configuration::invalid_configuration(const char* field, const std::strin
 namespace detail {
 
 void report_misuse(const misuse_report& report) noexcept {
-    const misuse_handler handler = current_misuse_handler.load(std::memory_order_acquire);
+    const misuse_handler handler = handler_that_is_set();
     (handler != nullptr ? handler : print_misuse)(report);
     std::abort();
 }
 
 void report_misuse_and_go_on(const misuse_report& report) noexcept {
-    const misuse_handler handler = current_misuse_handler.load(std::memory_order_acquire);
+    const misuse_handler handler = handler_that_is_set();
     if (handler == nullptr && report.fault != misuse::slots_alive) report_misuse(report);
     (handler != nullptr ? handler : print_misuse)(report);
 }

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory_resource>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -21,6 +23,7 @@ namespace {
 
 using blocks = std::vector<void*>;
 constexpr std::size_t block_bytes = 16;
+constexpr std::size_t larger_bytes = std::size_t{1} << 20;
 
 blocks allocated(lock_free_pool_resource& resource, std::size_t count) {
     blocks all(count);
@@ -108,6 +111,45 @@ TEST_CASE("a cap is reached by any thread, whoever owns the slabs") {
         CHECK(theirs.size() + 10'000 / 64 >= 10'000);
         resource.deallocate_batch(theirs, block_bytes, 8);
     });
+}
+
+TEST_CASE("what cannot be noted is refused, and loses nothing") {
+    // Grants what is large, while nothing else is to be had.
+    struct : std::pmr::memory_resource {
+        bool is_short = false;
+
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            if (is_short && bytes < larger_bytes) throw std::bad_alloc();
+            return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        }
+        void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+            std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override {
+            return this == &other;
+        }
+    } upstream;
+    lock_free_pool_resource resource(&upstream);
+    // Full checks note it before the resource does.
+    resource.deallocate(resource.allocate(larger_bytes, 8), larger_bytes, 8);
+    upstream.is_short = true;
+    blocks all;
+    const auto fill = [&] {
+        for (;;) all.push_back(resource.allocate(larger_bytes, 8));
+    };
+    CHECK_THROWS_AS(fill(), std::bad_alloc);
+    const std::size_t most = all.size();
+    CHECK(most >= 8);
+    CHECK_THROWS_AS(fill(), std::bad_alloc);
+    CHECK(all.size() == most);
+    resource.deallocate(all.back(), larger_bytes, 8);
+    all.pop_back();
+    CHECK_THROWS_AS(fill(), std::bad_alloc);
+    CHECK(all.size() == most);
+    upstream.is_short = false;
+    all.push_back(resource.allocate(larger_bytes, 8));
+    for (void* const p : all) resource.deallocate(p, larger_bytes, 8);
+    CHECK(resource.invariants_hold());
 }
 
 }  // namespace fastalloc::testing

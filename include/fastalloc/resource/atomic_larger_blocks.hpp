@@ -19,9 +19,10 @@ namespace fastalloc::detail {
 ///
 /// Each block has an entry in a table, and its footer says which. An entry is null while nobody has it,
 /// and taken by one compare and exchange. The only thing ever read through an entry is what `release`
-/// reads, which requires that no other thread is inside: so entries may be reused at once, and there
-/// is no ABA problem. The table is at most half full when a thread looks for an entry, unless others
-/// take some at the same time; so a look finds one in a few steps, and fails only where others succeed.
+/// reads, which requires that no other thread is inside: so entries may be reused at once, there is no
+/// ABA problem, and every access to an entry is relaxed. The table is at most half full when a thread
+/// looks for an entry, unless others take some at the same time; so a look finds one in a few steps, and
+/// fails only where others succeed.
 template <template <class> class Atomic>
 class atomic_larger_blocks {
 public:
@@ -31,7 +32,7 @@ public:
         const entry_guard guard{this, entry_number};
         const block_footer block = allocate_larger(upstream, bytes, alignment, sizeof(footer));
         auto* const f = ::new (footer_of<footer>(block.start, bytes)) footer{block, entry_number};
-        entry_at(entry_number).store(f, std::memory_order_release);
+        entry_at(entry_number).store(f, std::memory_order_relaxed);
         return block.start;
     }
 
@@ -49,7 +50,7 @@ public:
             entry* const segment = segment_at(s);
             if (segment == nullptr) break;
             for (std::uint32_t i = 0; i != place::size_of(s); ++i) {
-                footer* const f = segment[i].exchange(nullptr, std::memory_order_acquire);
+                footer* const f = segment[i].exchange(nullptr, std::memory_order_relaxed);
                 // An entry stays reserved if fork() cut short who took it.
                 if (f != nullptr && f != reserved()) deallocate_larger(upstream, f->block);
             }
@@ -134,7 +135,6 @@ private:
                 const std::uint32_t number = next_.fetch_add(1, std::memory_order_relaxed) % size;
                 footer* expected = nullptr;
                 if (entry_at(number).compare_exchange_strong(expected, reserved(),
-                                                             std::memory_order_acquire,
                                                              std::memory_order_relaxed)) {
                     return number;
                 }
@@ -163,7 +163,7 @@ private:
     }
 
     void return_entry(std::uint32_t number) noexcept {
-        entry_at(number).store(nullptr, std::memory_order_release);
+        entry_at(number).store(nullptr, std::memory_order_relaxed);
         used_.fetch_sub(1, std::memory_order_relaxed);
     }
 

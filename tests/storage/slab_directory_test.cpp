@@ -61,6 +61,15 @@ public:
 
     std::size_t size() const { return by_base_.size(); }
 
+    bool invariants_hold() const { return directory.invariants_hold(list_); }
+
+    /// Effects: the list of slabs has no end from now on.
+    void close_list() {
+        slab_range* last = list_;
+        while (last->next != nullptr) last = last->next;
+        last->next = list_;
+    }
+
     slab_range* expected(std::uintptr_t address) const {
         auto after = by_base_.upper_bound(address);
         if (after == by_base_.begin()) return nullptr;
@@ -205,6 +214,22 @@ TEST_CASE("a directory is as it was when upstream throws") {
     }
     CHECK(refused > 2);
     CHECK(slabs.upstream.errors().empty());
+}
+
+TEST_CASE("a directory notices slabs that overlap, and a list of them without end") {
+    fake_slabs overlapping;
+    overlapping.add(heap, 4'096);
+    overlapping.add(heap + 4'096, 4'096);
+    CHECK(overlapping.invariants_hold());
+    overlapping.add(heap + 4'000, 4'096);
+    CHECK_FALSE(overlapping.invariants_hold());
+
+    fake_slabs endless;
+    endless.add(heap, 4'096);
+    endless.add(heap + 4'096, 4'096);
+    CHECK(endless.invariants_hold());
+    endless.close_list();
+    CHECK_FALSE(endless.invariants_hold());
 }
 
 TEST_CASE("a directory gives its table back") {

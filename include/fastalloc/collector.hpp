@@ -278,12 +278,18 @@ concept collector = std::default_initializable<C> &&
     slots.failed(why);
     slots.add_to(s);
     slots.reset();
-    depot.leaving(1);
+    depot.left(depot.leaving(1), 1, 1);
     depot.came_back(1);
+    { depot.most_out() } -> std::convertible_to<std::size_t>;
+    depot.add_to(s);
+    depot.reset();
     larger.allocated();
     larger.deallocated();
     larger.failed(why);
+    larger.add_to(p);
+    larger.reset();
     larger.clear();
+    { larger.period() } -> std::convertible_to<std::uint64_t>;  // another after each reset or clear
 };
 
 /// Counts nothing, and costs nothing: what a resource does on its hot path is the same code as if
@@ -308,7 +314,7 @@ struct no_statistics {
 /// Counts what happens to slots: see `pool_statistics`.
 ///
 /// Costs: a few instructions for each operation; 160 bytes for each class of each thread, where a
-/// drop-in resource has 96.
+/// drop-in resource has 64.
 struct counting_statistics {
     static constexpr bool counts = true;
 

@@ -14,8 +14,10 @@ namespace fastalloc {
 class FASTALLOC_EXPORT growth_strategy {
 public:
     /// Slots to add, given the slots there are. 0 means that the pool is exhausted; an exception
-    /// passes through the allocation that asked, and the pool is as it was. The function may give
-    /// slots back to the pool, and need not add any then; it must not release or destroy it.
+    /// passes through the allocation that asked, and the pool is as it was. A resource for several
+    /// threads looks for slots that others kept first, and asks once more if there are none. The
+    /// function may give slots back to the pool, and need not add any then; it must not release or
+    /// destroy it.
     using function = std::function<std::size_t(std::size_t current_capacity)>;
 
     /// Never grows.

@@ -22,7 +22,7 @@ public:
     /// Bytes of a slot of that pool.
     std::size_t slot_size() const noexcept { return slot_size_; }
 
-    /// Slots of that pool, all of which are in use.
+    /// Slots of that pool.
     std::size_t capacity() const noexcept { return capacity_; }
 
     const char* what() const noexcept override;
@@ -97,6 +97,26 @@ FASTALLOC_EXPORT void report_misuse_and_go_on(const misuse_report& report) noexc
 /// Effects: reports that `p` cannot be given back to `resource`.
 [[noreturn, gnu::cold]] FASTALLOC_EXPORT void report_bad_free(misuse fault, const void* resource,
                                                               const void* p) noexcept;
+
+/// What is wrong with one of several slots that are given back; nothing, if `resource` is null. Who finds it
+/// leaves that slot alone and goes on with the others. It is reported by who holds no lock, once nothing
+/// is half done, for handlers are code of the program.
+struct [[nodiscard]] bad_free {
+    const void* resource = nullptr;
+    const void* slot = nullptr;
+    misuse fault = misuse::foreign_free;
+
+    /// Effects: is `other`, unless it was something before.
+    void add(const bad_free& other) noexcept {
+        if (resource == nullptr) *this = other;
+    }
+
+    /// Effects: reports it, if it is something; the program ends then.
+    void report() const noexcept {
+        if (resource != nullptr) [[unlikely]]
+            report_bad_free(fault, resource, slot);
+    }
+};
 
 // The headers throw and catch nowhere themselves, so that they compile without exceptions.
 

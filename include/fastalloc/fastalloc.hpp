@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// Everything but boost/, in layer order: a header includes only what stands above it here.
+/// Everything but boost/, in layer order: each layer includes only what stands above it here.
 ///
 ///   an index says which slot is next, storage says where it is,
 ///   a resource speaks std::pmr, an object pool speaks T, an allocator speaks STL.

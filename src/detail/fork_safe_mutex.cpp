@@ -22,6 +22,7 @@ constexpr std::size_t places = 16;
 using mutexes = std::array<padded_mutex, places>;
 
 constinit std::mutex lock_of_thread_ends;
+constinit mutexes locks_of_ledgers;
 constinit mutexes locks_of_owners;
 constinit mutexes locks_of_books;
 
@@ -34,6 +35,7 @@ std::mutex& chosen(mutexes& all, const void* whose) noexcept {
 
 void lock_all() {
     lock_of_thread_ends.lock();
+    for (padded_mutex& m : locks_of_ledgers) m.lock.lock();
     for (padded_mutex& m : locks_of_owners) m.lock.lock();
     for (padded_mutex& m : locks_of_books) m.lock.lock();
 }
@@ -41,6 +43,7 @@ void lock_all() {
 void unlock_all() {
     for (padded_mutex& m : locks_of_books) m.lock.unlock();
     for (padded_mutex& m : locks_of_owners) m.lock.unlock();
+    for (padded_mutex& m : locks_of_ledgers) m.lock.unlock();
     lock_of_thread_ends.unlock();
 }
 
@@ -55,6 +58,8 @@ std::mutex& fork_safe_mutex(fork_safe_kind kind, const void* whose) noexcept {
     switch (kind) {
         case fork_safe_kind::thread_ends:
             return lock_of_thread_ends;
+        case fork_safe_kind::ledger:
+            return chosen(locks_of_ledgers, whose);
         case fork_safe_kind::owner:
             return chosen(locks_of_owners, whose);
         case fork_safe_kind::books:

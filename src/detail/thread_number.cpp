@@ -121,15 +121,19 @@ std::unique_lock<std::mutex> lock_hooks() noexcept {
 }  // namespace
 
 void thread_exit::run_hooks(thread_number number) noexcept {
-    const auto guard = lock_hooks();
-    thread_exit_hook*& hooks = hooks_by_number[number.value()];
-    while (hooks != nullptr) {
-        thread_exit_hook* const hook = hooks;
-        hooks = hook->next_;
-        if (hooks != nullptr) hooks->link_ = &hooks;
-        hook->link_ = nullptr;
-        hook->thread_ends();
+    bad_free bad;
+    {
+        const auto guard = lock_hooks();
+        thread_exit_hook*& hooks = hooks_by_number[number.value()];
+        while (hooks != nullptr) {
+            thread_exit_hook* const hook = hooks;
+            hooks = hook->next_;
+            if (hooks != nullptr) hooks->link_ = &hooks;
+            hook->link_ = nullptr;
+            bad.add(hook->thread_ends());
+        }
     }
+    bad.report();
 }
 
 void thread_exit_hook::arm() noexcept {

@@ -84,7 +84,7 @@ ticket_source::entry* ticket_source::segment_at(std::uint32_t s) {
 
 bool ticket_source::invariants_hold() const noexcept {
     if (!slots_.invariants_hold()) return false;
-    const std::uint32_t count = numbers_.load(std::memory_order_acquire);
+    const std::uint32_t count = numbers_.load(std::memory_order_relaxed);
     for (std::uint32_t number = 1; number <= count; ++number) {
         const ticket* const t = find(number);
         if (t == nullptr || slots_.slot_of(t) != t || t->source != this) return false;
@@ -95,7 +95,7 @@ bool ticket_source::invariants_hold() const noexcept {
 }
 
 ticket* ticket_source::search(const void* object) const noexcept {
-    const std::uint32_t count = numbers_.load(std::memory_order_acquire);
+    const std::uint32_t count = numbers_.load(std::memory_order_relaxed);
     for (std::uint32_t number = 1; number <= count; ++number) {
         ticket* const t = find(number);
         // In this order: the ticket may be about to serve another object.

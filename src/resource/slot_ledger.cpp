@@ -45,7 +45,7 @@ std::uint64_t unique_thread_number() noexcept {
 }
 
 block_record slot_ledger::take(const void* p, const block_record& now) noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     try {
         block_record& record = blocks_[p];
         return std::exchange(record, now);
@@ -56,12 +56,12 @@ block_record slot_ledger::take(const void* p, const block_record& now) noexcept 
 }
 
 void slot_ledger::forget_contents() noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     for (auto& [p, record] : blocks_) record.is_filled = false;
 }
 
 slot_ledger::summary slot_ledger::live() const noexcept {
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(lock());
     summary found;
     for (const auto& [p, record] : blocks_) {
         if (!record.is_live) continue;

@@ -3,6 +3,7 @@
 
 /// What a build with full checks knows of each block that a resource ever handed out.
 
+#include <fastalloc/detail/fork_safe_mutex.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/resource/slot_watch.hpp>
 
@@ -78,7 +79,7 @@ public:
     };
     template <class FindFault, class Free>
     verdict put(const void* p, FindFault find_fault, Free free) noexcept {
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(lock());
         const auto found = blocks_.find(p);
         if (found == blocks_.end()) return {misuse::foreign_free, {}};
         block_record& record = found->second;
@@ -101,7 +102,8 @@ private:
         std::unordered_map<const void*, block_record, std::hash<const void*>, std::equal_to<>,
                            c_allocator<std::pair<const void* const, block_record>>>;
 
-    mutable std::mutex lock_;
+    std::mutex& lock() const noexcept { return fork_safe_mutex(fork_safe_kind::ledger, this); }
+
     map blocks_;
 };
 

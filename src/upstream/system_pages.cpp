@@ -143,7 +143,7 @@ mapping system_pages::try_map(std::size_t bytes, std::size_t alignment) noexcept
     if (has_reserved()) memory = try_map_aligned(bytes, alignment, unit(), reserved_huge);
     const bool is_reserved = !memory.is_empty();
     if (memory.is_empty() && options_.huge != huge_pages::reserved) {
-        memory = try_map_aligned(bytes, alignment, unit(), 0);
+        memory = try_map_aligned(bytes, alignment, page_bytes_, 0);
     }
     if (memory.is_empty()) return {};
     const bool is_advised = !is_reserved && advise_huge(memory);

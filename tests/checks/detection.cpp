@@ -18,6 +18,7 @@
 #include <string_view>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -57,7 +58,11 @@ const char* name_of(misuse fault) noexcept {
     return "?";
 }
 
+/// Uses the resource as any code of the program may.
+void (*use)() = nullptr;
+
 void found(const fastalloc::misuse_report& report) {
+    if (std::string_view(when) != "at end" && use != nullptr) std::exchange(use, nullptr)();
     std::printf("%s: %s\n", when, name_of(report.fault));
     std::fflush(stdout);
     _exit(0);
@@ -101,6 +106,14 @@ struct bench {
 
     void* take() { return resource->allocate(size, 16); }
     void put(void* p) { resource->deallocate(p, size, 16); }
+
+    /// Effects: takes a block and gives it back, if there is one. Exits if something is not as it should be.
+    void use() {
+        void* const p = resource->try_allocate(size, 16);
+        if (p == nullptr) return;
+        if (!resource->owns(p) || resource->in_use() == 0) std::exit(3);
+        put(p);
+    }
 
     /// Effects: magazines are empty.
     void spill() {
@@ -248,7 +261,10 @@ template <class F>
 void with_bench(std::string_view name, F f) {
     (void)fastalloc::testing::with_resource(name,
                                             [&]<class Resource>(std::type_identity<Resource>) {
+                                                static bench<Resource>* current = nullptr;
                                                 bench<Resource> b;
+                                                current = &b;
+                                                use = [] { current->use(); };
                                                 f(b);
                                             });
 }
@@ -290,6 +306,8 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (argc != 3) return 2;
+    // Rather than wait for ever for a lock that is held where a mistake is told of.
+    alarm(60);
     fastalloc::set_misuse_handler(found);
     for (const mistake& m : mistakes) {
         if (m.name != argv[2]) continue;

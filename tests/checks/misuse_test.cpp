@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstring>
+#include <functional>
 #include <future>
 #include <memory_resource>
 #include <random>
@@ -302,6 +304,49 @@ TEST_CASE("full checks say who took a block and who gave it back") {
     CHECK_THAT(result.output, Catch::Contains("it was taken here:\n"));
     CHECK_THAT(result.output, Catch::Contains("it was given back here:\n"));
     CHECK_THAT(result.output, Catch::Contains("misuse_test"));
+}
+
+TEST_CASE("memory that trim gives back may be another thread's before trim ends") {
+    // Hands out again what it got, with something else in it.
+    struct : std::pmr::memory_resource {
+        std::function<void()> when_given_back;
+        void* spare = nullptr;
+        std::size_t spare_bytes = 0;
+
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            if (bytes == spare_bytes) {
+                spare_bytes = 0;
+                return spare;
+            }
+            return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        }
+        void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+            if (const auto f = std::exchange(when_given_back, nullptr)) {
+                spare = std::memset(p, 0, bytes);
+                spare_bytes = bytes;
+                f();
+            } else {
+                std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+            }
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override {
+            return this == &other;
+        }
+    } upstream;
+    const remembering told;
+    thread_local_pool_resource resource(pool_config::builder().slot_size(64).capacity(100).build(),
+                                        &upstream);
+    const auto take_and_give_back = [&] {
+        std::vector<void*> all(100);
+        resource.allocate_batch(all, 64, 8);
+        resource.deallocate_batch(all, 64, 8);
+    };
+    take_and_give_back();
+    upstream.when_given_back = [&] { std::thread(take_and_give_back).join(); };
+    resource.trim();
+    CHECK(upstream.spare != nullptr);
+    CHECK(upstream.spare_bytes == 0);
+    CHECK(all_told.empty());
 }
 
 TEST_CASE("full checks look at the books of a resource that goes") {

@@ -62,10 +62,13 @@ void every_size_with_every_alignment() {
     std::size_t misplaced = 0;
     std::size_t damaged = 0;
     std::size_t wrongly_served = 0;
+    std::size_t wrongly_said = 0;
     for (std::size_t bytes = 0; bytes <= 8192; ++bytes) {
         live_blocks live(resource);
         for (std::size_t alignment = 1; alignment <= 65536; alignment *= 2) {
-            if (Fixture::fits(bytes, alignment) || Fixture::serves_larger) {
+            const bool fits = Fixture::fits(bytes, alignment);
+            wrongly_said += fixture.resource.has_class_for(bytes, alignment) != fits;
+            if (fits || Fixture::serves_larger) {
                 misplaced += !live.allocate(bytes, alignment);
             } else {
                 wrongly_served += fixture.resource.try_allocate(bytes, alignment) != nullptr;
@@ -76,6 +79,7 @@ void every_size_with_every_alignment() {
     CHECK(misplaced == 0);
     CHECK(damaged == 0);
     CHECK(wrongly_served == 0);
+    CHECK(wrongly_said == 0);
     CHECK(fixture.resource.in_use() == 0);
 }
 

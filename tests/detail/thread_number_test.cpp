@@ -34,9 +34,10 @@ struct counting_hook final : detail::thread_exit_hook {
     std::atomic<int> calls = 0;
     std::uint32_t number = 0;
 
-    void thread_ends() noexcept override {
+    detail::bad_free thread_ends() noexcept override {
         ++calls;
         number = thread_number::mine().value();
+        return {};
     }
 };
 

@@ -10,6 +10,7 @@
 #include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/resource/atomic_larger_blocks.hpp>
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
+#include <fastalloc/storage/atomic_depot.hpp>
 #include <fastalloc/storage/atomic_slab_directory.hpp>
 #include <fastalloc/storage/spare.hpp>
 
@@ -248,6 +249,42 @@ scenario_factory exchanging_slots(slot_number capacity, std::vector<std::string>
     });
 }
 
+/// A depot of one slab, whose last slots the second fiber has.
+template <template <class> class Atomic>
+struct depot_state {
+    arena upstream;
+    std::optional<detail::atomic_depot<Atomic>> depot;
+    std::array<std::vector<void*>, max_fibers> held;
+
+    depot_state(slot_number slots, std::size_t taken) {
+        depot.emplace(detail::slot_geometry(64, 64), &upstream, false, this);
+        depot->grow_from(0, slots);
+        while (held[1].size() != taken) held[1].push_back(*take());
+    }
+
+    std::optional<void*> take() {
+        void* p = nullptr;
+        return depot->take_some(&p, 1) == 0 ? std::nullopt : std::optional(p);
+    }
+    void put(void* p) { depot->put_some(&p, 1).report(); }
+    void* place_of(void* p) { return p; }
+
+    // Nobody looks for free slots here, which would announce them.
+    void check() {
+        expect(depot->invariants_hold(), "a free slot is not announced");
+        depot.reset();
+        expect(upstream.blocks_out() == 0 && !upstream.is_wrong(), "a block is lost");
+    }
+};
+
+template <template <class> class Atomic>
+scenario_factory exchanging_in_depot(slot_number slots, std::size_t taken,
+                                     std::vector<std::string> patterns) {
+    using state = depot_state<Atomic>;
+    return exchanging<state>(std::move(patterns),
+                             [=] { return std::make_shared<state>(slots, taken); });
+}
+
 /// A whole resource. Under a cap below 64 no thread has a magazine, and each request is one of the depot.
 template <template <class> class Atomic>
 struct resource_state {
@@ -447,6 +484,16 @@ TEST_CASE("a lock-free resource refuses nobody while a slot of its only slab is 
     };
     check_passes(taking_in_turn);
     check_passes(taking_in_turn, in(memory_model::weak));
+}
+
+TEST_CASE("what is free in a depot is announced, however few look for it") {
+    check_passes(exchanging_in_depot<explored_atomic>(2, 1, {"-", "+-"}));
+    check_passes(exchanging_in_depot<explored_atomic>(2, 1, {"-", "+"}), in(memory_model::weak));
+    check_passes(exchanging_in_depot<explored_atomic>(3, 2, {"-", "++"}));
+    check_does_not_fail(exchanging_in_depot<explored_atomic>(2, 1, {"-", "+-"}),
+                        with_preemptions(3, memory_model::weak));
+    check_does_not_fail(exchanging_in_depot<explored_atomic>(3, 1, {"-+", "+--", "-"}),
+                        with_preemptions(2));
 }
 
 TEST_CASE("bugs planted in a lock-free resource are found") {

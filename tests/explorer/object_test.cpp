@@ -72,6 +72,33 @@ scenario_factory locking_while_owners_go(std::size_t owners, std::size_t observe
     };
 }
 
+/// The generation goes to another thread without order: what was done to the object before it was
+/// observed is seen by who locks it then.
+template <class State>
+scenario_factory handing_a_generation_over() {
+    struct slot {
+        State state{true};
+        explored_data<int> object{0};
+        explored_atomic<std::uint32_t> next_generation{0};
+    };
+    return [] {
+        auto s = std::make_shared<slot>();
+        scenario made;
+        made.fibers.push_back([s] {
+            s->object = 1;
+            s->state.begin();
+            s->next_generation.store(s->state.observe() + 1, relaxed);
+        });
+        made.fibers.push_back([s] {
+            const std::uint32_t next = s->next_generation.load(relaxed);
+            if (next == 0 || !s->state.try_add(next - 1)) return;
+            expect(s->object == 1, "an object is locked before it is made");
+        });
+        made.check = [s] { expect(s->state.count() != 0, "no owner is left"); };
+        return made;
+    };
+}
+
 /// The last owner goes, and the next object comes, while somebody has a weak handle of the first.
 template <class State>
 scenario_factory locking_while_the_slot_is_used_again() {
@@ -267,6 +294,7 @@ TEST_CASE("a weak handle is locked while the last owner goes, or not at all") {
     check_passes(locking_while_owners_go<ticket_state>(2, 1), in(model));
     check_passes(locking_while_owners_go<ticket_state>(1, 2), in(model));
     check_passes(locking_while_the_slot_is_used_again<ticket_state>(), in(model));
+    check_passes(handing_a_generation_over<ticket_state>(), in(model));
     check_passes(copying_and_observing(), in(model));
     check_passes(going_unobserved<ticket_state>(), in(model));
 }
@@ -284,6 +312,7 @@ TEST_CASE("bugs that are planted in tickets are found") {
     check_fails(locking_while_owners_go<unreleased>(2, 0), "race");
     using unacquired = detail::basic_ticket_state<without_acquire>;
     check_fails(going_unobserved<unacquired>(), "race");
+    check_fails(handing_a_generation_over<unreleased>(), "race");
 }
 
 TEST_CASE("each object that is kept is taken by one") {

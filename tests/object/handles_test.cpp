@@ -230,6 +230,13 @@ TEST_CASE("a handle that is assigned drops what it had, itself excepted") {
     s = std::move(same_share);
     REQUIRE(s);
     CHECK(s.use_count() == 1);
+    auto other = pool.make_shared(all, 4);
+    other = s;
+    CHECK(all.alive() == 1);
+    CHECK(other == s);
+    CHECK(s.use_count() == 2);
+    other = same_share;
+    CHECK(s.use_count() == 2);
 }
 
 TEST_CASE("a weak handle is compared by object, not by slot") {

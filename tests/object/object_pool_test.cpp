@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <functional>
 #include <latch>
+#include <limits>
 #include <memory_resource>
 #include <new>
 #include <optional>
@@ -113,6 +114,33 @@ TEMPLATE_TEST_CASE("a typed pool touches its pages where that is asked for", "",
     } else {
         CHECK(resident < 400'000);
     }
+}
+
+TEST_CASE("a typed pool refuses a cap of more bytes than there are") {
+    CHECK_NOTHROW(growing_pool<std::array<char, 64>>(
+        pool_config::builder().capacity(1).max_capacity(1'000'000).build()));
+    const auto make = [] {
+        growing_pool<std::array<char, 64>> pool(
+            pool_config::builder()
+                .capacity(1)
+                .max_capacity(std::numeric_limits<std::size_t>::max() / 32)
+                .build());
+    };
+    CHECK_THROWS_WITH(make(), Catch::Contains("max_capacity"));
+}
+
+TEST_CASE("a pool in a caller's buffer has no memory for books of objects") {
+    const auto config = pool_config::builder().slot_size(64).capacity(10).build();
+    std::vector<std::byte> buffer(fixed_pool_resource::required_bytes(config));
+    fixed_pool_resource resource(buffer, config);
+    fixed_pool<int> lazy(resource);
+    auto mine = lazy.make(7);
+    CHECK(*mine == 7);
+    CHECK_THROWS_AS(lazy.make_shared(8), std::bad_alloc);
+    CHECK_THROWS_AS(lazy.key_of(mine), std::bad_alloc);
+    fixed_pool<int> kept(resource, initialization<int>::deferred());
+    CHECK_THROWS_AS(kept.make(9), std::bad_alloc);
+    CHECK(resource.in_use() == 1);
 }
 
 TEST_CASE("objects that were kept own others, perhaps, when the pool goes") {

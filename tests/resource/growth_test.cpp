@@ -216,6 +216,46 @@ TEST_CASE("a custom growth may throw") {
     CHECK(live.clear());
 }
 
+TEMPLATE_TEST_CASE("a growth function that throws is asked once more where others may have slots",
+                   "", growing_pool_resource, thread_local_pool_resource,
+                   synchronized_pool_resource, lock_free_pool_resource) {
+    int asked = 0;
+    struct refusal {};
+    TestType resource(pool_config::builder()
+                          .slot_size(64)
+                          .capacity(1)
+                          .growth(growth_strategy::custom([&](std::size_t) -> std::size_t {
+                              ++asked;
+                              throw refusal();
+                          }))
+                          .build());
+    void* const p = resource.allocate(64, 8);
+    CHECK_THROWS_AS(resource.allocate(64, 8), refusal);
+    CHECK(asked == (TestType::used_by == detail::threads::all ? 2 : 1));
+    resource.deallocate(p, 64, 8);
+    CHECK(resource.in_use() == 0);
+}
+
+TEST_CASE("trim gives the memory of a magazine back that was enlarged, once the class is unused") {
+    checking_resource upstream;
+    growing_pool_resource resource(pool_config::builder().slot_size(64).capacity(64).build(),
+                                   &upstream);
+    const auto use = [&](std::size_t count) {
+        std::vector<void*> blocks(count);
+        for (int i = 0; i != 10; ++i) {
+            resource.allocate_batch(blocks, 64, 8);
+            resource.deallocate_batch(blocks, 64, 8);
+        }
+    };
+    use(1);
+    resource.trim();
+    const std::size_t little = upstream.bytes_out();
+    use(5'000);
+    CHECK(upstream.bytes_out() > little + 16'384);
+    resource.trim();
+    CHECK(upstream.bytes_out() == little);
+}
+
 TEST_CASE("a custom growth may give slots back instead") {
     const std::size_t freed = GENERATE(1u, 16u, 17u, 100u);
     const std::size_t wanted = GENERATE(0u, 50u);

@@ -301,6 +301,19 @@ TEMPLATE_TEST_CASE("release begins statistics anew", "", FASTALLOC_TEST_ALL) {
     CHECK(resource.statistics().peak == 1);
 }
 
+TEMPLATE_TEST_CASE("a period ends with each reset and release", "", FASTALLOC_TEST_ALL) {
+    TestType resource(classes_of(100));
+    const auto first = resource.statistics_period();
+    deallocate_all(resource, allocate_some(resource, 10, 48), 48);
+    CHECK(resource.statistics_period() == first);
+    resource.reset_statistics();
+    const auto second = resource.statistics_period();
+    CHECK(second != first);
+    resource.release();
+    CHECK(resource.statistics_period() != second);
+    CHECK(resource.statistics_period() != first);
+}
+
 TEMPLATE_TEST_CASE("a reset forgets what happened, not what is", "", FASTALLOC_TEST_ALL) {
     const auto config =
         pool_config::builder().slot_size(48).capacity(100).growth(growth_strategy::none()).build();

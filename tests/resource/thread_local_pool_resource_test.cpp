@@ -9,9 +9,15 @@
 #include <atomic>
 #include <barrier>
 #include <cstddef>
+#include <cstdio>
+#include <functional>
+#include <memory_resource>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 namespace fastalloc::testing {
 
@@ -172,6 +178,72 @@ TEST_CASE("a thread_local_pool_resource may go before its threads do") {
     CHECK(has_none);
     resource.reset();
     CHECK(upstream.bytes_out() == 0);
+}
+
+TEST_CASE("a thread_local_pool_resource may go while threads that used it end") {
+    // In the midst of it.
+    struct : std::pmr::memory_resource {
+        std::function<void()> when_given_back;
+
+        void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+            return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+        }
+        void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+            if (const auto f = std::exchange(when_given_back, nullptr)) f();
+            std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+        }
+        bool do_is_equal(const memory_resource& other) const noexcept override {
+            return this == &other;
+        }
+    } upstream;
+    std::optional<thread_local_pool_resource> resource(std::in_place, &upstream);
+    blocks left;
+    std::barrier both(2);
+    std::thread last([&] {
+        const blocks mine = allocate_blocks(*resource, 1);
+        both.arrive_and_wait();
+        both.arrive_and_wait();
+        // They stay in the magazine until the thread ends.
+        resource->deallocate_batch(left, 64, 8);
+        resource->deallocate_batch(blocks(mine), 64, 8);
+        both.arrive_and_wait();
+        both.arrive_and_wait();
+    });
+    both.arrive_and_wait();
+    in_a_thread([&] { left = allocate_blocks(*resource, 3); });
+    both.arrive_and_wait();
+    both.arrive_and_wait();
+    upstream.when_given_back = [&] {
+        both.arrive_and_wait();
+        last.join();
+    };
+    resource.reset();
+    CHECK_FALSE(last.joinable());
+}
+
+TEST_CASE("a bad free that is found when a thread ends is told when no lock is held") {
+    const auto ended = in_a_child([] {
+        static thread_local_pool_resource resource;
+        static thread_local_pool_resource other;
+        set_misuse_handler([](const misuse_report& r) {
+            for (thread_local_pool_resource* const used : {&resource, &other}) {
+                void* const p = used->allocate(32, 8);
+                if (!used->owns(p)) _exit(1);
+                used->deallocate(p, 32, 8);
+            }
+            if (r.fault == misuse::foreign_free && r.pool == &resource) {
+                std::fputs("told", stderr);
+            }
+        });
+        alarm(60);
+        in_a_thread([] {
+            resource.deallocate(resource.allocate(64, 8), 64, 8);
+            alignas(8) std::byte foreign[64];
+            resource.deallocate(foreign, 64, 8);
+        });
+    });
+    CHECK(ended.output == "told");
+    CHECK(ended.aborted == (detail::build::level != detail::checks::full));
 }
 
 TEST_CASE("destructors of thread_local objects may use a thread_local_pool_resource") {

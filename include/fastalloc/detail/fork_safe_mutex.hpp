@@ -10,6 +10,7 @@ namespace fastalloc::detail {
 /// What a lock is for, in the order in which a thread takes them: never two of one kind.
 enum class fork_safe_kind {
     thread_ends,  // one in the process
+    ledger,       // which blocks there are, where everything is checked
     owner,        // which thread something belongs to
     books,        // what one thread writes and others read
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastalloc/detail/export.hpp>
+#include <fastalloc/error.hpp>
 
 namespace fastalloc::detail {
 
@@ -26,8 +27,9 @@ protected:
 private:
     friend struct thread_exit;
 
-    /// Called in the thread that ends; the hook is not armed any more.
-    virtual void thread_ends() noexcept = 0;
+    /// Called in the thread that ends; the hook is not armed any more. Returns: a bad free to be
+    /// reported when all hooks have been called.
+    virtual bad_free thread_ends() noexcept = 0;
 
     thread_exit_hook* next_ = nullptr;
     thread_exit_hook** link_ = nullptr;  // what points to this one; null: not armed

@@ -107,7 +107,9 @@ public:
     }
 
     /// Effects: draws on `resource`. Preconditions: the resource outlives the pool.
-    /// Throws: `invalid_configuration` if it has no class for a `T`.
+    /// Throws: `invalid_configuration` if it has no class for a `T`. Handles that several own, keys, and
+    /// pools that are not lazy have books in memory of the resource's upstream; where that is a caller's
+    /// buffer there is none, and what needs them throws `std::bad_alloc`.
     explicit object_pool(Resource& resource, initialization<T> how = initialization<T>::lazy())
         : object_home(drop_otherwise),
           resource_(std::addressof(resource)),
@@ -129,8 +131,9 @@ public:
     /// Without arguments: also one that was kept.
     /// Throws: `pool_exhausted` if there is no slot left; `invalid_configuration` if there are
     /// arguments, and `initialization` says how objects are made; `std::bad_alloc` if there is no
-    /// room to keep the object later; what upstream, the constructor or `on_acquire` throws. The
-    /// object is not there then; what the pool grew by is. Complexity: constant, except when growing.
+    /// room to keep the object later; what upstream, a custom growth function, the constructor or
+    /// `on_acquire` throws. The object is not there then; what the pool grew by is. Complexity:
+    /// constant, except when growing.
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, Args...>)
         [[nodiscard, gnu::always_inline]] owned_handle<T> make(Args&&... args) {
@@ -190,7 +193,7 @@ public:
     /// Effects: calls `f(object)` for each object that is alive, in address order. Preconditions:
     /// nothing else draws on the resource; no other thread is inside; `f` does not use the pool.
     /// Throws: `invalid_configuration` if the pool does not own its resource; `std::bad_alloc`;
-    /// what `f` throws. Complexity: linear in the number of slots.
+    /// what `f` throws. Complexity: n log n in the number of slots.
     template <class F>
     void for_each_live(F f);
 

@@ -101,7 +101,8 @@ public:
     /// Returns: the occupancy of a resource, or of anything that has its `visit_slots`; slabs are
     /// in the order of slot sizes, then of addresses, whichever thread or class they belong to.
     /// Throws: `std::bad_alloc`; it allocates by `operator new`. What `visit_slots` throws.
-    /// Complexity: linear in the number of slots. Thread safety: that of `visit_slots`.
+    /// Complexity: that of `visit_slots`, and n log n in the number of slabs. Thread safety: that of
+    /// `visit_slots`.
     template <class Resource>
     static occupancy of(Resource& resource) {
         occupancy made;

@@ -213,6 +213,7 @@ private:
     void reset_slot_counts() noexcept;
 
     [[gnu::cold, gnu::noinline]] void* obtain_slow(std::size_t bytes, std::size_t alignment);
+    static void* take_slow(shelf& s, pool_type* pool) noexcept;
     [[noreturn]] void throw_refused(std::size_t bytes, std::size_t alignment) const;
     [[gnu::cold, gnu::noinline]] void give_back_slow(void* p, std::size_t bytes,
                                                      std::size_t alignment) noexcept;
@@ -222,16 +223,26 @@ private:
     template <class Taken>
     bool class_holds(std::size_t index, Taken for_each_taken) const noexcept;
     bool collect_slow(std::size_t index) noexcept;
+    // Returns: the calling thread's pool of the class; null if there is none, or it is closed.
+    pool_type* open_pool_of(std::size_t index) noexcept {
+        row* const mine = rows_.mine();
+        if (mine == nullptr) return nullptr;
+        pool_type& pool = mine->router.pools()[index];
+        return pool.is_open() ? &pool : nullptr;
+    }
+
     pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
     row* row_slow(bool may_ask_upstream) noexcept;
     row* try_new_row() noexcept;
     void drop_row(row* r) noexcept;
     void leave_spares_slow(shelf& s) noexcept;
 
-    static void flush(row& r) noexcept {
+    static detail::bad_free flush(row& r) noexcept {
+        detail::bad_free bad;
         for (pool_type& pool : r.router.pools()) {
-            if (pool.is_open()) pool.flush();
+            if (pool.is_open()) bad.add(pool.flush());
         }
+        return bad;
     }
 
     std::size_t row_bytes() const noexcept {
@@ -270,24 +281,14 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
     shelf& s = *detail::counting_failure(this->larger_counts(), [&] { return &shelf_slow(index); });
     auto& counts = s.depot.counts();
     leave_spares_slow(s);
-    pool_type* const pool = pool_slow(s, index, true);
+    pool_type* pool = pool_slow(s, index, true);
     // Growing runs code that may use this resource, so each round looks again.
     bool may_throw = false;
     for (;;) {
-        void* slot = nullptr;
-        if (pool == nullptr) {
-            if (s.depot.take_some(&slot, 1) != 0) {
-                counts.missed();
-                counts.allocated();
-                return slot;
-            }
-        } else {
-            if (pool->empty()) pool->refill_slow();
-            if (!pool->empty()) {
-                pool->counts().missed();
-                return pool->take();
-            }
-        }
+        // Where there was no memory for a magazine, what was given back meanwhile may have got one: its memory
+        // is from when there was some.
+        if (pool == nullptr) pool = open_pool_of(index);
+        if (void* const slot = take_slow(s, pool)) return slot;
         bool looks_again = false;
         const auto grow = [&] { looks_again = grow_slow(s, index); };
         if (may_throw) {
@@ -301,7 +302,8 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
             continue;
         }
         // A growth function may have given slots back, which the caller's magazine has now.
-        looks_again = looks_again || (pool != nullptr && !pool->empty());
+        const pool_type* const mine = open_pool_of(index);
+        looks_again = looks_again || (mine != nullptr && !mine->empty());
         if (!looks_again && !collect_slow(index)) {
             if constexpr (Collector::counts) {
                 counts.failed(plan_.why_full(index, s.depot.capacity()));
@@ -311,13 +313,31 @@ void* basic_shared_pool_resource<Sharing, Collector>::obtain_slow(std::size_t by
     }
 }
 
+// Returns: a slot that is free, of `pool` if there is one; null if there is none at hand.
+template <class Sharing, class Collector>
+void* basic_shared_pool_resource<Sharing, Collector>::take_slow(shelf& s,
+                                                                pool_type* pool) noexcept {
+    if (pool == nullptr) {
+        void* slot = nullptr;
+        if (s.depot.take_some(&slot, 1) == 0) return nullptr;
+        s.depot.counts().missed();
+        s.depot.counts().allocated();
+        return slot;
+    }
+    if (pool->empty()) pool->refill_slow();
+    if (pool->empty()) return nullptr;
+    pool->counts().missed();
+    return pool->take();
+}
+
 template <class Sharing, class Collector>
 void basic_shared_pool_resource<Sharing, Collector>::throw_refused(std::size_t bytes,
                                                                    std::size_t alignment) const {
     const std::size_t index = plan_.map().class_of(bytes, alignment);
     if (index == detail::class_map::no_class) detail::throw_bad_alloc();
+    // Relaxed: the request that is refused has looked for a slot there.
     const depot_type& depot =
-        shelves_.load(std::memory_order_acquire)[index].load(std::memory_order_acquire)->depot;
+        shelves_.load(std::memory_order_relaxed)[index].load(std::memory_order_relaxed)->depot;
     detail::throw_pool_exhausted(depot.geometry().slot_size(), depot.capacity());
 }
 
@@ -333,7 +353,7 @@ void basic_shared_pool_resource<Sharing, Collector>::give_back_slow(
     pool_type* const pool = pool_slow(s, index, false);
     if (pool == nullptr) {
         s.depot.counts().deallocated();
-        return s.depot.put_some(&p, 1);
+        return s.depot.put_some(&p, 1).report();
     }
     pool->put_slow(p, this);
 }
@@ -386,13 +406,15 @@ bool basic_shared_pool_resource<Sharing, Collector>::grow_slow(shelf& s, std::si
 template <class Sharing, class Collector>
 bool basic_shared_pool_resource<Sharing, Collector>::collect_slow(std::size_t index) noexcept {
     std::size_t collected = 0;
+    detail::bad_free bad;
     rows_.for_each([&](detail::thread_number number, row& r) {
         pool_type& pool = r.router.pools()[index];
         if (pool.cached() == 0 || !number.try_claim()) return;
         collected += pool.cached();
-        if (pool.is_open()) pool.flush();
+        if (pool.is_open()) bad.add(pool.flush());
         number.give_up();
     });
+    bad.report();
     return collected != 0;
 }
 
@@ -533,14 +555,15 @@ bool basic_shared_pool_resource<Sharing, Collector>::class_holds(
 
 template <class Sharing, class Collector>
 void basic_shared_pool_resource<Sharing, Collector>::trim_depots() noexcept {
-    if (row* const mine = rows_.mine()) flush(*mine);
+    detail::bad_free bad;
+    if (row* const mine = rows_.mine()) bad.add(flush(*mine));
     rows_.for_each([&](detail::thread_number number, row& r) {
         if (!number.try_claim()) return;
-        flush(r);
+        bad.add(flush(r));
         number.give_up();
     });
-    for_each_shelf([](shelf& s) { s.depot.trim(); });
-    this->forget_contents();
+    for_each_shelf([&](shelf& s) { s.depot.trim([&] { this->forget_contents(); }); });
+    bad.report();
 }
 
 template <class Sharing, class Collector>

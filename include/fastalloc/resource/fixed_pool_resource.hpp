@@ -148,7 +148,9 @@ public:
     /// Effects: moves the free slots in the magazines back to the indices, so that the next ones
     /// come in the index's order. Gives nothing back: the slots are reserved.
     void trim() noexcept {
-        for (pool_type& p : this->pools()) p.flush();
+        detail::bad_free bad;
+        for (pool_type& p : this->pools()) bad.add(p.flush());
+        bad.report();
     }
 
 private:
@@ -161,11 +163,15 @@ private:
     /// Whose the slots and the bookkeeping lie in.
     enum class memory { of_upstream, of_caller };
 
+    basic_fixed_pool_resource(ordered_tag tag, std::span<const pool_config> classes,
+                              std::pmr::memory_resource* upstream)
+        : basic_fixed_pool_resource(tag, classes, checked_layout(classes), upstream) {}
+
     basic_fixed_pool_resource(ordered_tag, std::span<const pool_config> classes,
+                              const detail::fixed_layout& total,
                               std::pmr::memory_resource* upstream)
         : base(upstream, larger_requests_of(classes)),
-          block_(upstream, checked_layout(classes).bytes,
-                 lay_out(classes, memory::of_upstream).alignment) {
+          block_(upstream, total.bytes, total.alignment) {
         build(classes, memory::of_upstream, block_.start());
     }
 

@@ -113,7 +113,9 @@ public:
     /// Effects: empties the magazines and gives back each slab that holds no live block, but for the
     /// first of each class of a drop-in: at most 1 KiB, or four slots.
     /// Complexity: linear in the number of slabs.
-    void trim() noexcept;
+    void trim() noexcept {
+        trim([this] { this->forget_contents(); }).report();
+    }
 
     /// As `basic_pool_resource`'s, and whether no class is larger than it may be.
     template <class... Taken>
@@ -147,11 +149,19 @@ protected:
           others_(others),
           books_(first_books(), upstream) {}
 
-    /// Effects: moves the free slots in the magazines back to the slabs.
-    void flush() noexcept {
+    /// Effects: as the public function, and `forget()` before anything goes back to upstream. Returns: what
+    /// is wrong with the first slot that is not one of this resource's.
+    template <class Forget>
+    detail::bad_free trim(Forget forget) noexcept;
+
+    /// Effects: moves the free slots in the magazines back to the slabs. Returns: what is wrong with the
+    /// first that may not go there.
+    detail::bad_free flush() noexcept {
+        detail::bad_free bad;
         for (pool_type& pool : this->pools()) {
-            if (pool.is_open()) pool.flush();
+            if (pool.is_open()) bad.add(pool.flush());
         }
+        return bad;
     }
 
 private:
@@ -274,7 +284,9 @@ void basic_growing_pool_resource<Index, Collector>::release() noexcept {
 }
 
 template <class Index, class Collector>
-void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
+template <class Forget>
+detail::bad_free basic_growing_pool_resource<Index, Collector>::trim(Forget forget) noexcept {
+    detail::bad_free bad;
     for (pool_type& pool : this->pools()) {
         if (!pool.is_open()) continue;
         auto& slabs = pool.reserve().slabs;
@@ -282,15 +294,17 @@ void basic_growing_pool_resource<Index, Collector>::trim() noexcept {
         bool is_unused = false;
         {
             const auto guard = lock_books();
-            pool.flush();
+            bad.add(pool.flush());
             unused = slabs.detach_unused();
             // While a slot is out, another thread may give it back as soon as the lock is free.
             is_unused = slabs.available() == slabs.capacity();
         }
+        // Upstream may have it served again before this ends.
+        forget();
         slabs.give_back(unused);
         if (is_unused) pool.shrink();
     }
-    this->forget_contents();
+    return bad;
 }
 
 extern template class FASTALLOC_EXPORT basic_growing_pool_resource<bitmap_index>;

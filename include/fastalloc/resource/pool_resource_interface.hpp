@@ -54,8 +54,9 @@ public:
     /// Effects: takes a slot of the smallest class whose size and alignment suffice; when that
     /// class has none left, it grows. A request that fits no class goes to upstream or is refused.
     /// Throws: `pool_exhausted` if the class may not grow; `std::bad_alloc` if the request is
-    /// refused; what upstream or a custom growth function throws. No effects then.
-    /// Complexity: constant, except when growing.
+    /// refused, or there is no memory for its books; what upstream or a custom growth function throws. No
+    /// effects then. Complexity: constant, except when growing; where several threads share the resource
+    /// and it is exhausted, linear in slabs and threads.
     [[nodiscard, gnu::always_inline]] void* allocate(
         std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
         [[maybe_unused]] const auto watch = collector_.time_allocate();
@@ -67,7 +68,8 @@ public:
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
     ///
     /// Preconditions: `p` came from this resource for the same `bytes` and `alignment`.
-    /// Complexity: constant.
+    /// Complexity: constant; of a block whose thread has ended, in a `thread_local_pool_resource`, linear in
+    /// the number of threads.
     [[gnu::always_inline]] void deallocate(
         void* p, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
         [[maybe_unused]] const auto watch = collector_.time_deallocate();
@@ -205,10 +207,11 @@ protected:
     template <class Resource>
     void look_for_the_last_time(const Resource& resource) const noexcept {
         if constexpr (build::level == checks::full) {
-            // What fork() cut short may be half done. And to look at so many slots takes seconds.
+            // What fork() cut short may be half done, and nobody gives back what other threads had.
+            if (thread_number::there_are_orphans()) return;
+            // To look at so many slots takes seconds.
             constexpr std::size_t most_slots = std::size_t{1} << 16;
-            if (!thread_number::there_are_orphans() && resource.capacity() <= most_slots &&
-                !resource.invariants_hold()) {
+            if (resource.capacity() <= most_slots && !resource.invariants_hold()) {
                 report_misuse({misuse::broken_books, &resource, 0, {}});
             }
         }

@@ -22,6 +22,7 @@
 #include <memory_resource>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,7 @@ public:
         : plan_(options), upstream_(upstream) {}
 
     ~basic_thread_local_pool_resource() override {
+        disarm_all();
         this->look_for_the_last_time(*this);
         release();
     }
@@ -203,6 +205,7 @@ private:
         using base::obtain_slow;
         using base::pool_by_search;
         using base::throw_refused;
+        using base::trim;
         using base::visit_slots_beside;
         using typename base::pool_type;
 
@@ -213,20 +216,23 @@ private:
 
         /// Effects: if `slot` is one of these, `put(pool)` with its pool, which is to free and
         /// count it.
-        /// Returns: whether it is. Preconditions: no thread has these pools.
+        /// Returns: none if it is not; else what is wrong with it, or with another that had to make room.
+        /// Preconditions: no thread has these pools.
         template <class Put>
-        bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept {
+        std::optional<detail::bad_free> take_back(void* slot, const detail::slot_geometry& geometry,
+                                                  Put put) noexcept {
             const std::lock_guard guard(books_lock_);
-            if (!this->owns(slot)) return false;
+            if (!this->owns(slot)) return std::nullopt;
             if constexpr (detail::build::has_checks) {
                 if (this->slot_of(slot) != slot) {
-                    detail::report_bad_free(misuse::interior_free, owner_, slot);
+                    return detail::bad_free{owner_, slot, misuse::interior_free};
                 }
             }
             pool_type* const pool = pool_by_search(geometry.slot_size(), geometry.alignment());
-            if (pool->full()) pool->spill_slow();
+            detail::bad_free bad;
+            if (pool->full()) bad = pool->spill_slow();
             put(*pool);
-            return true;
+            return bad;
         }
 
         /// Returns: the pool of a class that is open; null if it is not.
@@ -267,11 +273,12 @@ private:
     private:
         std::mutex* books_lock() noexcept override { return &books_lock_; }
 
-        void thread_ends() noexcept override {
-            this->flush();
+        detail::bad_free thread_ends() noexcept override {
+            const detail::bad_free bad = this->flush();
             const std::lock_guard guard(owner_->lock_);
             whose = possession::left;
             owner_->by_thread_.set_mine(nullptr);
+            return bad;
         }
 
         basic_thread_local_pool_resource* owner_;
@@ -288,7 +295,8 @@ private:
 
         // Called while a magazine spills, whose thread has counted the slot as given back: so it
         // was live there, and moved.
-        bool take_back(void* slot, const detail::slot_geometry& geometry) noexcept override {
+        detail::bad_free take_back(void* slot,
+                                   const detail::slot_geometry& geometry) noexcept override {
             pool_type* const spilling =
                 owner_->pool_by_search(geometry.slot_size(), geometry.alignment());
             return take_back(slot, geometry, [=](pool_type& pool) {
@@ -300,11 +308,8 @@ private:
         }
 
         template <class Put>
-        bool take_back(void* slot, const detail::slot_geometry& geometry, Put put) noexcept;
-
-        bool is_of_other_thread(const void* p) const noexcept override {
-            return owner_->is_of_other_thread(p);
-        }
+        detail::bad_free take_back(void* slot, const detail::slot_geometry& geometry,
+                                   Put put) noexcept;
 
     private:
         basic_thread_local_pool_resource* owner_;
@@ -332,6 +337,12 @@ private:
     }
 
     bool is_of_other_thread(const void* p) const noexcept;
+
+    // Effects: threads that end do nothing here any more, and none is just ending here. First of all where
+    // nobody else is to be inside: such a thread may give back slots of any other that ended.
+    void disarm_all() noexcept {
+        for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) pools->disarm();
+    }
 
     detail::class_map classes() const noexcept { return plan_.map(); }
 
@@ -424,9 +435,7 @@ void basic_thread_local_pool_resource<Index, Collector>::give_back_slow(
     if (pool != nullptr) return pool->put_slow(p, this);
     // A thread that has no slots of the class gives back what one that ended had allocated.
     const auto put = [p](pool_type& left) { left.put(p); };
-    if (others_.take_back(p, plan_.geometry_of(index), put)) return;
-    detail::report_bad_free(is_of_other_thread(p) ? misuse::wrong_thread : misuse::foreign_free,
-                            this, p);
+    others_.take_back(p, plan_.geometry_of(index), put).report();
 }
 
 template <class Index, class Collector>
@@ -468,21 +477,24 @@ basic_thread_local_pool_resource<Index, Collector>::adopt_slow() noexcept {
 
 template <class Index, class Collector>
 template <class Put>
-bool basic_thread_local_pool_resource<Index, Collector>::others::take_back(
+detail::bad_free basic_thread_local_pool_resource<Index, Collector>::others::take_back(
     void* slot, const detail::slot_geometry& geometry, Put put) noexcept {
-    const std::lock_guard guard(owner_->lock_);
-    for (pools_of_thread* pools = owner_->all_; pools != nullptr; pools = pools->next) {
-        if (pools->whose == pools_of_thread::possession::of_its_thread) continue;
-        if (pools->take_back(slot, geometry, put)) return true;
+    {
+        const std::lock_guard guard(owner_->lock_);
+        for (pools_of_thread* pools = owner_->all_; pools != nullptr; pools = pools->next) {
+            if (pools->whose == pools_of_thread::possession::of_its_thread) continue;
+            if (const auto taken = pools->take_back(slot, geometry, put)) return *taken;
+        }
     }
-    return false;
+    const bool is_of_other_thread = owner_->is_of_other_thread(slot);
+    return {owner_, slot, is_of_other_thread ? misuse::wrong_thread : misuse::foreign_free};
 }
 
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::release() noexcept {
+    disarm_all();
     while (all_ != nullptr) {
         pools_of_thread* const pools = all_;
-        pools->disarm();
         all_ = pools->next;
         if (pools->is_orphan()) continue;
         std::destroy_at(pools);
@@ -558,21 +570,25 @@ bool basic_thread_local_pool_resource<Index, Collector>::invariants_hold(
 
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::take_over() noexcept {
+    disarm_all();
+    detail::bad_free bad;
     for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) {
-        pools->disarm();
         if (pools->is_orphan()) continue;
-        pools->flush();
+        bad.add(pools->flush());
         pools->whose = pools_of_thread::possession::left;
     }
     by_thread_.release(*upstream_);
+    bad.report();
 }
 
 template <class Index, class Collector>
 void basic_thread_local_pool_resource<Index, Collector>::trim() noexcept {
     using possession = typename pools_of_thread::possession;
+    const auto forget = [this] { this->forget_contents(); };
+    detail::bad_free bad;
     if (pools_of_thread* const mine = by_thread_.mine()) {
-        mine->flush();
-        mine->trim();
+        bad = mine->flush();
+        bad.add(mine->trim(forget));
     }
     // Trimming calls upstream, so the lock is given up for that.
     std::unique_lock guard(lock_);
@@ -580,11 +596,12 @@ void basic_thread_local_pool_resource<Index, Collector>::trim() noexcept {
         if (pools->whose != possession::left) continue;
         pools->whose = possession::trimmed;
         guard.unlock();
-        pools->trim();
+        bad.add(pools->trim(forget));
         guard.lock();
         pools->whose = possession::left;
     }
-    this->forget_contents();
+    guard.unlock();
+    bad.report();
 }
 
 extern template class FASTALLOC_EXPORT basic_thread_local_pool_resource<bitmap_index>;

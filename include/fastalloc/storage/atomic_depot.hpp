@@ -11,7 +11,8 @@
 ///    late gives his slab back to upstream and looks again, for now there are slots.
 /// 3. Finding slots. Slabs are numbered, and each 64 of them share a word whose bits say which may have
 ///    free slots. Bits follow the protocol of the index's summary, one level up: set after the summary,
-///    cleared by whoever finds the summary empty, who then looks at it again. All are sequentially
+///    cleared by whoever finds the summary empty, who then looks at it again. Who takes slots may have
+///    set the summary again himself, so he looks at the bit after that. All are sequentially
 ///    consistent. A thread that stands between two steps may keep slots unannounced, so nobody
 ///    says "exhausted" before `has_free_slot` has walked the list and announced for all.
 ///    A slab belongs to the thread that refills from it, so that what threads write to is not mixed in
@@ -123,17 +124,20 @@ public:
     /// Effects: threads take from each other's slabs from now on. Returns: whether they did not before.
     bool share_slabs() noexcept { return !shares_slabs_.exchange(true, std::memory_order_relaxed); }
 
-    /// Effects: frees the `count` slots at `in`. Preconditions: they came from here.
-    void put_some(void* const* in, std::size_t count) noexcept {
+    /// Effects: frees the `count` slots at `in`, which came from here. Returns: what is wrong with the first
+    /// that did not.
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
         if constexpr (build::has_checks) return put_each(in, count);
         // As in slab_set: runs are looked up once, until the first slot that is alone.
         bool in_runs = true;
+        bad_free bad;
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
             slab_type* const s = find(in[begin]);
-            if (s == nullptr) [[unlikely]] {
-                report_bad_free(misuse::foreign_free, resource_, in[begin]);
-            }
             ++end;
+            if (s == nullptr) [[unlikely]] {
+                bad.add({resource_, in[begin], misuse::foreign_free});
+                continue;
+            }
             if (in_runs) {
                 const slot_run run = geometry_.neighbours(in + begin, count - begin);
                 if (run.is_worthwhile() && s->contains(run)) {
@@ -151,6 +155,7 @@ public:
             });
             announce(*s);
         }
+        return bad;
     }
 
     /// Effects: announces all free slots. Returns: whether there is one.
@@ -201,8 +206,11 @@ public:
         return true;
     }
 
-    /// Effects: gives back each slab whose slots are all here. Preconditions: no other thread is inside.
-    void trim() noexcept {
+    /// Effects: `forget()`, then gives back each slab whose slots are all here. Preconditions: no other
+    /// thread is inside.
+    template <class Forget>
+    void trim(Forget forget) noexcept {
+        forget();
         slab_range* s = head_.load(std::memory_order_acquire);
         group* groups = groups_from(s);
         slab_range* kept = nullptr;  // the oldest first
@@ -318,13 +326,18 @@ private:
     }
 
     // As `put_some`, one by one, and sure that each is taken.
-    void put_each(void* const* in, std::size_t count) noexcept {
+    bad_free put_each(void* const* in, std::size_t count) noexcept {
+        bad_free first;
         for (void* const p : std::span(in, count)) {
             slab_type* const s = find(p);
-            if (s == nullptr) report_bad_free(misuse::foreign_free, resource_, p);
-            s->index.put(number_of_taken(*s, p, geometry_, resource_));
+            const bad_free bad = s == nullptr ? bad_free{resource_, p, misuse::foreign_free}
+                                              : fault_of(*s, p, geometry_, resource_);
+            first.add(bad);
+            if (bad.resource != nullptr) continue;
+            s->index.put(geometry_.number_at(address(p) - address(s->base)));
             announce(*s);
         }
+        return first;
     }
 
     // Effects: moves announced slots of slabs with `may(slab)` to the end of `out[0, most)`. Returns: how
@@ -344,7 +357,11 @@ private:
                         missing -= count;
                         geometry_.list_descending(out + missing, s->base, first, count);
                     });
-                if (missing != 0) retract(*s);
+                if (missing != 0) {
+                    retract(*s);
+                } else {
+                    announce(*s);
+                }
             }
         }
         return most - missing;

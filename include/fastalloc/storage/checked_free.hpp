@@ -22,16 +22,14 @@ requires(build::has_checks && !index_that_knows<Index>) struct index_for_checks<
     using type = checked_index<Index>;
 };
 
-/// Returns: the number of the slot at `p`, which is in a slab of `resource` and taken. Reports anything
-/// else.
+/// Returns: what is wrong with giving back `p`, which is in the slab `s` of `resource`.
 template <class Slab>
-slot_number number_of_taken(const Slab& s, const void* p, const slot_geometry& geometry,
-                            const void* resource) noexcept {
+bad_free fault_of(const Slab& s, const void* p, const slot_geometry& geometry,
+                  const void* resource) noexcept {
     const std::size_t offset = address(p) - address(s.base);
-    if (offset % geometry.stride() != 0) report_bad_free(misuse::interior_free, resource, p);
-    const slot_number n = geometry.number_at(offset);
-    if (s.index.is_free(n)) report_bad_free(misuse::double_free, resource, p);
-    return n;
+    if (offset % geometry.stride() != 0) return {resource, p, misuse::interior_free};
+    if (s.index.is_free(geometry.number_at(offset))) return {resource, p, misuse::double_free};
+    return {};
 }
 
 }  // namespace fastalloc::detail

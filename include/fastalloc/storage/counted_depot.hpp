@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/error.hpp>
+
 #include <cstddef>
 
 namespace fastalloc::detail {
@@ -23,9 +25,10 @@ public:
         return count;
     }
 
-    void put_some(void* const* in, std::size_t count) noexcept {
-        Depot::put_some(in, count);
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
+        const bad_free bad = Depot::put_some(in, count);
         counts_.came_back(count);
+        return bad;
     }
 
 private:

@@ -56,7 +56,9 @@ public:
         return depot_->take_some(out, most);
     }
 
-    void put_some(void* const* in, std::size_t count) noexcept { depot_->put_some(in, count); }
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
+        return depot_->put_some(in, count);
+    }
 
     void spilled() noexcept { spilled_since_refill_ = true; }
 

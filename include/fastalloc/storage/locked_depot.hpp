@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/error.hpp>
 #include <fastalloc/index/index_strategy.hpp>
 #include <fastalloc/storage/slab_set.hpp>
 
@@ -51,9 +52,9 @@ public:
         return slabs_.take_some(out, most);
     }
 
-    void put_some(void* const* in, std::size_t count) noexcept {
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
         const std::lock_guard guard(lock_);
-        slabs_.put_some(in, count);
+        return slabs_.put_some(in, count);
     }
 
     static std::size_t record_bytes(slot_number slots) noexcept {
@@ -71,10 +72,14 @@ public:
         return true;
     }
 
-    /// Effects: gives back each slab whose slots are all here.
-    void trim() noexcept {
+    /// Effects: gives back each slab whose slots are all here; before that, when nobody can take them any
+    /// more, `forget()`.
+    template <class Forget>
+    void trim(Forget forget) noexcept {
         const std::lock_guard growing(growth_lock_);
-        slabs_.give_back(detach_unused());
+        const auto unused = detach_unused();
+        forget();
+        slabs_.give_back(unused);
     }
 
     /// Effects: calls `f(slot)` for each slot that is available. Preconditions: no other thread is

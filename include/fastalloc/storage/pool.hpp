@@ -25,7 +25,7 @@ concept magazine_reserve = requires(R& r, void** out, void* const* in, void** me
     { r.take_some(out, n) }
     noexcept->std::same_as<std::size_t>;  // up to n, the one to be used first last
     { r.put_some(in, n) }
-    noexcept->std::same_as<void>;
+    noexcept->std::same_as<bad_free>;
     { r.first_magazine() }
     noexcept->std::same_as<void**>;
     { r.first_magazine_slots() }
@@ -132,29 +132,31 @@ public:
         magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, half);
     }
 
-    /// Effects: gives the older half of the magazine back to the reserve. Preconditions: open,
-    /// full.
-    void spill_slow() noexcept {
-        spill((magazine_.size() + 1) / 2);
+    /// Effects: gives the older half of the magazine back to the reserve. Returns: what is wrong with
+    /// the first slot that may not go there; it is in the magazine no more. Preconditions: open, full.
+    bad_free spill_slow() noexcept {
+        const bad_free bad = spill((magazine_.size() + 1) / 2);
         reserve_->spilled();
+        return bad;
     }
 
-    /// Puts a slot, for which there is no room, or in a build with checks, which was put before and is
-    /// told to be misuse of `resource`. Preconditions: open.
+    /// Puts a slot, for which there is no room, or in a build with checks, which was put before. Bad frees
+    /// are reported, that one as one of `resource`. Preconditions: open; no lock is held.
     void put_slow(void* slot, [[maybe_unused]] const void* resource) noexcept {
         if constexpr (build::has_checks) {
             if (magazine_.repeats(magazine_.top, slot)) {
                 report_bad_free(misuse::double_free, resource, slot);
             }
         }
-        if (full()) spill_slow();
+        bad_free bad;
+        if (full()) bad = spill_slow();
         put(slot);
+        bad.report();
     }
 
-    /// Effects: gives the whole magazine back to the reserve. Preconditions: open.
-    void flush() noexcept {
-        if (!empty()) spill(magazine_.size());
-    }
+    /// Effects: gives the whole magazine back to the reserve. Returns: as `spill_slow`. Preconditions:
+    /// open.
+    bad_free flush() noexcept { return empty() ? bad_free() : spill(magazine_.size()); }
 
     /// Preconditions: open.
     Reserve& reserve() const noexcept { return *reserve_; }
@@ -222,11 +224,12 @@ private:
 
     static_assert(magazine_reserve<Reserve>);
 
-    void spill(std::size_t count) noexcept {
-        reserve_->put_some(magazine_.low, count);
+    bad_free spill(std::size_t count) noexcept {
+        const bad_free bad = reserve_->put_some(magazine_.low, count);
         const std::size_t kept = magazine_.size() - count;
         std::memmove(magazine_.low, magazine_.low + count, kept * sizeof(void*));
         magazine_.top = magazine_.low + kept;
+        return bad;
     }
 
     void free_magazine() noexcept {
@@ -272,7 +275,9 @@ struct slab_reserve {
         return slabs.take_some(out, most);
     }
 
-    void put_some(void* const* in, std::size_t count) noexcept { slabs.put_some(in, count); }
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
+        return slabs.put_some(in, count);
+    }
 
     void spilled() noexcept { spilled_since_refill_ = true; }
 

@@ -33,11 +33,9 @@ struct partial_link {
 /// Whom slots belong to that a slab set does not own.
 class other_owners {
 public:
-    /// Returns: whether `slot` was given back to its owner.
-    virtual bool take_back(void* slot, const slot_geometry& geometry) noexcept = 0;
-
-    /// Whether `p` is in a slot that only another thread may give back.
-    virtual bool is_of_other_thread(const void* p) const noexcept = 0;
+    /// Effects: gives `slot` back to its owner. Returns: what is wrong with it, or with another that the
+    /// owner gave back meanwhile.
+    virtual bad_free take_back(void* slot, const slot_geometry& geometry) noexcept = 0;
 
 protected:
     ~other_owners() = default;
@@ -53,7 +51,7 @@ class slab_set {
     using slab_type = listed_slab<Index>;
 
 public:
-    /// Misuse is reported as that of `resource`.
+    /// Bad frees are those of `resource`.
     slab_set(const slot_geometry& geometry, std::pmr::memory_resource* upstream,
              const void* resource, bool pre_initialize, other_owners* others = nullptr) noexcept
         : geometry_(geometry),
@@ -108,20 +106,21 @@ public:
         return taken;
     }
 
-    /// Effects: frees the `count` slots at `in`. Preconditions: they came from here, or others take
-    /// them back.
-    void put_some(void* const* in, std::size_t count) noexcept {
+    /// Effects: frees the `count` slots at `in`, which came from here, or others take them back. Returns:
+    /// what is wrong with the first where that is not so.
+    bad_free put_some(void* const* in, std::size_t count) noexcept {
         if constexpr (build::has_checks) return put_each(in, count);
         // Slots freed in some order come in runs from one slab, which are looked up once, many of them
         // one beside the other. The first slot that is alone ends that: among slots in random order
         // each test would be a coin toss.
         bool in_runs = true;
+        bad_free bad;
         std::size_t count_of_own = count;
         for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
             slab_type* const s = find(in[begin]);
             ++end;
             if (s == nullptr) [[unlikely]] {
-                put_elsewhere_slow(in[begin]);
+                bad.add(put_elsewhere_slow(in[begin]));
                 --count_of_own;
                 continue;
             }
@@ -142,6 +141,7 @@ public:
             });
         }
         available_ += count_of_own;
+        return bad;
     }
 
     /// A growth step: what it obtained from upstream and the set does not own. At first that is the
@@ -305,26 +305,25 @@ private:
     // So many are looked through faster than they are hashed.
     static constexpr std::size_t slabs_without_directory = 4;
 
-    [[gnu::cold, gnu::noinline]] void put_elsewhere_slow(void* slot) noexcept {
-        if (others_ != nullptr && others_->take_back(slot, geometry_)) return;
-        const bool is_of_other_thread = others_ != nullptr && others_->is_of_other_thread(slot);
-        report_bad_free(is_of_other_thread ? misuse::wrong_thread : misuse::foreign_free, resource_,
-                        slot);
+    [[gnu::cold, gnu::noinline]] bad_free put_elsewhere_slow(void* slot) noexcept {
+        if (others_ != nullptr) return others_->take_back(slot, geometry_);
+        return {resource_, slot, misuse::foreign_free};
     }
 
     // As `put_some`, one by one, and sure that each is taken.
-    void put_each(void* const* in, std::size_t count) noexcept {
+    bad_free put_each(void* const* in, std::size_t count) noexcept {
+        bad_free first;
         for (void* const p : std::span(in, count)) {
             slab_type* const s = find(p);
-            if (s == nullptr) {
-                put_elsewhere_slow(p);
-                continue;
-            }
-            const slot_number n = number_of_taken(*s, p, geometry_, resource_);
+            const bad_free bad =
+                s == nullptr ? put_elsewhere_slow(p) : fault_of(*s, p, geometry_, resource_);
+            first.add(bad);
+            if (s == nullptr || bad.resource != nullptr) continue;
             if (s->index.available() == 0 && s != current_) list_partial(s);
-            s->index.put(n);
+            s->index.put(geometry_.number_at(address(p) - address(s->base)));
             ++available_;
         }
+        return first;
     }
 
     slab_type* find(const void* p) const noexcept {

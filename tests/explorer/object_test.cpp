@@ -205,6 +205,10 @@ struct without_release : explored_atomic<T> {
     T fetch_sub(T n, std::memory_order) noexcept {
         return explored_atomic<T>::fetch_sub(n, relaxed);
     }
+    T fetch_or(T bits, std::memory_order) noexcept {
+        return explored_atomic<T>::fetch_or(bits, relaxed);
+    }
+    void store(T value, std::memory_order) noexcept { explored_atomic<T>::store(value, relaxed); }
 };
 
 template <class T>

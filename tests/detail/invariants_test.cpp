@@ -372,7 +372,7 @@ TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", 
     }
     REQUIRE(slabs.take_some(taken.data(), taken.size()) == taken.size());
     // Some of every slab, so that all have free slots.
-    for (std::size_t i = 0; i < taken.size(); i += 7) slabs.put_some(&taken[i], 1);
+    for (std::size_t i = 0; i < taken.size(); i += 7) slabs.put_some(&taken[i], 1).report();
     const auto all_is_well = holds(slabs);
     check_notices(all_is_well, access::available(slabs), slabs.available() - 1);
     check_notices(all_is_well, access::capacity(slabs), slabs.capacity() + 1);

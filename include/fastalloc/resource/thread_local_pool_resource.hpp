@@ -339,8 +339,9 @@ private:
     bool is_of_other_thread(const void* p) const noexcept;
 
     // Effects: threads that end do nothing here any more, and none is just ending here. First of all where
-    // nobody else is to be inside: such a thread may give back slots of any other that ended.
-    void disarm_all() noexcept {
+    // nobody else is to be inside: such a thread may give back slots of any other that ended. Not inlined,
+    // for g++ 12 warns of `all_` where the resource is in a std::optional.
+    [[gnu::noinline]] void disarm_all() noexcept {
         for (pools_of_thread* pools = all_; pools != nullptr; pools = pools->next) pools->disarm();
     }
 

@@ -35,15 +35,13 @@ ROOT = HERE.parents[1]
 GIBIBYTE = 1 << 30
 KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT = "killed", "survived", "not compiled", "equivalent"
 LEAST_KILLED = 0.95
-# Of each build, the compiler and Meson's options: without checks, with all, and for memory orders, which
-# x86 does not weaken.
+# Of each build, the compiler, Meson's options and what is defined: without checks, with all, and for
+# memory orders, which x86 does not weaken.
 BUILDS = {
-    "off": ("clang++", []),
-    "full": ("clang++", ["-Dchecks=full"]),
-    "thread": ("g++", ["-Db_sanitize=thread", "-Db_lundef=false"]),
+    "off": ("clang++", [], ""),
+    "full": ("clang++", ["-Dchecks=full"], "-D_GLIBCXX_ASSERTIONS"),  # as in the gate
+    "thread": ("g++", ["-Db_sanitize=thread", "-Db_lundef=false"], ""),
 }
-# As in the gate, the C++ library looks for what is beyond the end there.
-DEFINES = {"off": "", "full": "-D_GLIBCXX_ASSERTIONS", "thread": ""}
 
 
 def put(path, content, mode):
@@ -131,13 +129,13 @@ class Workshop:
         self.weave()
         for level, build in self.builds.items():
             if not (build / "build.ninja").exists():
-                compiler, options = BUILDS[level]
+                compiler, options, defines = BUILDS[level]
                 all_errors = "-ferror-limit=0" if compiler == "clang++" else "-fmax-errors=0"
                 subprocess.run(
                     ["meson", "setup", build, self.source, "-Dtests=enabled", "-Dboost=enabled",
                      "-Dbenchmarks=disabled", "--buildtype=plain", "--optimization=1",
                      "-Db_ndebug=false", *options,
-                     f"-Dcpp_args=-w {all_errors} {DEFINES[level]} "
+                     f"-Dcpp_args=-w {all_errors} {defines} "
                      f"-include {HERE / 'switch.hpp'}"],
                     check=True, stdout=subprocess.DEVNULL, env={**os.environ, "CXX": compiler})
         while bad := {n for level in self.builds for n in self.compile(level)}:

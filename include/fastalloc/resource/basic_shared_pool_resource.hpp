@@ -223,6 +223,12 @@ private:
     template <class Taken>
     bool class_holds(std::size_t index, Taken for_each_taken) const noexcept;
     bool collect_slow(std::size_t index) noexcept;
+    pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
+    row* row_slow(bool may_ask_upstream) noexcept;
+    row* try_new_row() noexcept;
+    void drop_row(row* r) noexcept;
+    void leave_spares_slow(shelf& s) noexcept;
+
     // Returns: the calling thread's pool of the class; null if there is none, or it is closed.
     pool_type* open_pool_of(std::size_t index) noexcept {
         row* const mine = rows_.mine();
@@ -230,12 +236,6 @@ private:
         pool_type& pool = mine->router.pools()[index];
         return pool.is_open() ? &pool : nullptr;
     }
-
-    pool_type* pool_slow(shelf& s, std::size_t index, bool may_ask_upstream) noexcept;
-    row* row_slow(bool may_ask_upstream) noexcept;
-    row* try_new_row() noexcept;
-    void drop_row(row* r) noexcept;
-    void leave_spares_slow(shelf& s) noexcept;
 
     static detail::bad_free flush(row& r) noexcept {
         detail::bad_free bad;

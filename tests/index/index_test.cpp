@@ -198,6 +198,7 @@ TEMPLATE_TEST_CASE("an index keeps to its memory", "", stack_index, free_list_in
         {
             TestType index(capacity, &memory);
             CHECK(memory.bytes_out() <= TestType::required_bytes(capacity));
+            CHECK(TestType::required_bytes(capacity) <= memory.bytes_out() + 16);
             const std::size_t calls = memory.calls();
             while (index.take() != no_slot) {
             }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iomanip>
+#include <iterator>
 #include <map>
 #include <random>
 #include <regex>
@@ -277,6 +278,29 @@ TEST_CASE("more slabs than rows of a document share them, and none is left out")
     CHECK(has_text(document, "slabs 502-1,001"));
     options.max_rows = 0;
     CHECK(rows_of(svg_of(o, options)).size() == 1);
+}
+
+TEST_CASE("the more rows there are, the lower they are, and the fewer have a label") {
+    const auto check_rows = [](std::size_t rows, int height, int pitch, std::size_t labels) {
+        const std::string document = svg_of(random_slabs(rows, 10, 3));
+        const std::regex markup("translate\\(124 (\\d+)\\)' [^>]*stroke-width='(\\d+)'");
+        const std::regex label("<text x='116' [^>]*>slab \\d+<");
+        const std::sregex_iterator first(document.begin(), document.end(), markup);
+        const std::sregex_iterator last;
+        CAPTURE(rows);
+        CHECK(static_cast<std::size_t>(std::distance(first, last)) == rows);
+        int y = std::stoi((*first)[1]) - pitch;
+        for (auto row = first; row != last; ++row) {
+            CHECK(std::stoi((*row)[1]) == (y += pitch));
+            CHECK(std::stoi((*row)[2]) == height);
+        }
+        const std::sregex_iterator labelled(document.begin(), document.end(), label);
+        CHECK(static_cast<std::size_t>(std::distance(labelled, last)) == labels);
+    };
+    check_rows(16, 14, 18, 16);
+    check_rows(17, 10, 12, 9);
+    check_rows(40, 10, 12, 20);
+    check_rows(41, 4, 5, 9);
 }
 
 TEST_CASE("numbers that do not fit beside a row are shortened") {

@@ -235,14 +235,16 @@ def equivalents():
     return found
 
 
-def summary(mutants, results):
+def makes_no_difference(mutant, same):
+    return (mutant.file, mutant.before.strip(), mutant.after.strip()) in same
+
+
+def summary(mutants, results, same):
     """Prints what survived. Returns whether enough was killed."""
-    same = equivalents()
     counts = dict.fromkeys((KILLED, SURVIVED, NOT_COMPILED, EQUIVALENT), 0)
     for mutant in mutants:
         result = results.of[mutant.name]["result"]
-        if result == SURVIVED and (mutant.file, mutant.before.strip(),
-                                   mutant.after.strip()) in same:
+        if result == SURVIVED and makes_no_difference(mutant, same):
             result = EQUIVALENT
         counts[result] += 1
         if result == SURVIVED:
@@ -300,16 +302,19 @@ def main():
     print(f"{len(workshop.woven)} mutants, {len(tests)} tests, which take "
           f"{sum(t.clock for t in tests):.0f} s", flush=True)
 
+    same = equivalents()
+
     def is_open(mutant):
         known = results.known(mutant)
-        return known is None or known == SURVIVED and options.again
+        return known is None or (known == SURVIVED and options.again and
+                                 not makes_no_difference(mutant, same))
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         running = [pool.submit(lambda n=n: results.add(mutants[n], *fate(n, mutants[n], tests)))
                    for n in sorted(workshop.woven) if is_open(mutants[n])]
     for done in running:
         done.result()
-    if not summary(mutants.values(), results):
+    if not summary(mutants.values(), results, same):
         sys.exit(1)
 
 

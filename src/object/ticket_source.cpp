@@ -25,9 +25,9 @@ pool_config config_of_tickets() {
 }  // namespace
 
 ticket_source* ticket_source::make(object_home* home, std::pmr::memory_resource* upstream,
-                                   bool for_threads) {
+                                   threads used_by) {
     upstream_block memory(upstream, sizeof(ticket_source), alignof(ticket_source));
-    auto* const made = ::new (memory.start()) ticket_source(home, upstream, for_threads);
+    auto* const made = ::new (memory.start()) ticket_source(home, upstream, used_by);
     memory.disown();
     return made;
 }
@@ -39,64 +39,69 @@ void ticket_source::drop(ticket_source* source) noexcept {
 }
 
 ticket_source::ticket_source(object_home* home, std::pmr::memory_resource* upstream,
-                             bool for_threads)
+                             threads used_by)
     : home_(home),
       upstream_(upstream),
-      for_threads_(for_threads),
+      used_by_(used_by),
       zeros_(upstream),
       slots_(config_of_tickets(), &zeros_) {}
 
 ticket_source::~ticket_source() {
-    for (std::uint32_t s = 0; s != segment_count; ++s) {
-        if (entry* const segment = segments_[s].load(std::memory_order_relaxed)) {
-            upstream_->deallocate(segment, place::size_of(s) * sizeof(entry), alignof(entry));
+    for (std::uint32_t t = 0; t != table_count; ++t) {
+        if (entry* const table = tables_[t].load(std::memory_order_relaxed)) {
+            upstream_->deallocate(table, entries_of(t) * sizeof(entry), alignof(entry));
         }
     }
 }
 
-std::uint32_t ticket_source::number_of(ticket* t) {
-    if (const std::uint32_t known = t->number.load(std::memory_order_acquire)) return known;
-    std::uint32_t index = numbers_.load(std::memory_order_relaxed);
-    entry* segment = nullptr;
+std::uint32_t ticket_source::give_number(ticket* t) {
+    std::uint32_t number = next_number_.load(std::memory_order_relaxed);
+    entry* table = nullptr;
     do {
-        if (index == most_numbers) throw_bad_alloc();
-        segment = segment_at(place(index).segment);
-    } while (!numbers_.compare_exchange_weak(index, index + 1, std::memory_order_relaxed,
-                                             std::memory_order_relaxed));
-    segment[place(index).offset].store(t, std::memory_order_release);
+        if (number == 0) throw_bad_alloc();  // all were given
+        table = table_at(place(number).table);
+    } while (!next_number_.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
+                                                 std::memory_order_relaxed));
+    table[place(number).offset].store(t, std::memory_order_release);
     // Two threads may number the same ticket: then both numbers lead to it, and one is used.
-    std::uint32_t number = 0;
+    std::uint32_t known = 0;
     const bool is_first = t->number.compare_exchange_strong(
-        number, index + 1, std::memory_order_acq_rel, std::memory_order_acquire);
-    return is_first ? index + 1 : number;
+        known, number, std::memory_order_acq_rel, std::memory_order_acquire);
+    return is_first ? number : known;
 }
 
-ticket_source::entry* ticket_source::segment_at(std::uint32_t s) {
-    const std::size_t bytes = place::size_of(s) * sizeof(entry);
+ticket_source::entry* ticket_source::table_at(std::uint32_t t) {
+    const std::size_t bytes = entries_of(t) * sizeof(entry);
     return made_once(
-        segments_[s],
+        tables_[t],
         [&] {
             void* const memory = upstream_->allocate(bytes, alignof(entry));
-            return ::new (memory) entry[place::size_of(s)]{};
+            return ::new (memory) entry[entries_of(t)]{};
         },
         [&](entry* made) { upstream_->deallocate(made, bytes, alignof(entry)); });
 }
 
 bool ticket_source::invariants_hold() const noexcept {
     if (!slots_.invariants_hold()) return false;
-    const std::uint32_t count = numbers_.load(std::memory_order_relaxed);
-    for (std::uint32_t number = 1; number <= count; ++number) {
+    const std::uint32_t end = next_number_.load(std::memory_order_relaxed);
+    for (std::uint32_t number = first_number; number != end; ++number) {
         const ticket* const t = find(number);
         if (t == nullptr || slots_.slot_of(t) != t || t->source != this) return false;
         const std::uint32_t own = t->number.load(std::memory_order_relaxed);
-        if (own == 0 || own > count || find(own) != t) return false;
+        if (own - first_number >= end - first_number || find(own) != t) return false;
+    }
+    std::size_t most_free = slots_.in_use();
+    for (const ticket* t = free_; t != nullptr; --most_free) {
+        if (most_free == 0 || slots_.slot_of(t) != t || t->source != this) return false;
+        if (t->state.count() != 0 || t->state.is_worn_out()) return false;
+        t = static_cast<const ticket*>(t->object.load(std::memory_order_relaxed));
     }
     return true;
 }
 
 ticket* ticket_source::search(const void* object) const noexcept {
-    const std::uint32_t count = numbers_.load(std::memory_order_relaxed);
-    for (std::uint32_t number = 1; number <= count; ++number) {
+    const std::uint32_t end = next_number_.load(std::memory_order_relaxed);
+    for (std::uint32_t number = first_number; number != end; ++number) {
         ticket* const t = find(number);
         // In this order: the ticket may be about to serve another object.
         if (t != nullptr && t->state.count() != 0 &&

@@ -23,7 +23,11 @@ using namespace fastalloc;
     }                                                                                        \
     void name##_make(object_pool<object, resource>& p, owned_handle<object>* out) {          \
         ::new (static_cast<void*>(out)) owned_handle<object>(p.make());                      \
-    }
+    }                                                                                        \
+    void name##_make_shared(object_pool<object, resource>& p, shared_handle<object>* out) {  \
+        ::new (static_cast<void*>(out)) shared_handle<object>(p.make_shared());              \
+    }                                                                                        \
+    object* name##_find(object_pool<object, resource>& p, object_key key) { return p.find(key); }
 
 FASTALLOC_DEFINE_WAYS_INTO(fixed, fixed_pool_resource)
 FASTALLOC_DEFINE_WAYS_INTO(growing, growing_pool_resource)
@@ -36,6 +40,8 @@ void* pointer_allocate_64(std::pmr::memory_resource& r) { return r.allocate(64, 
 void pointer_deallocate_64(std::pmr::memory_resource& r, void* p) { r.deallocate(p, 64, 8); }
 
 void drop(owned_handle<object>& h) { h.reset(); }
+
+void drop_shared(shared_handle<object>& h) { h.reset(); }
 
 void* allocator_allocate_64() { return allocator<block_64>().allocate(1); }
 

@@ -31,7 +31,12 @@ using object = std::max_align_t;
     extern "C" void name##_deallocate(fastalloc::resource&, void*, std::size_t bytes,            \
                                       std::size_t alignment);                                    \
     extern "C" void name##_make(fastalloc::object_pool<fastalloc::object, fastalloc::resource>&, \
-                                fastalloc::owned_handle<fastalloc::object>* out);
+                                fastalloc::owned_handle<fastalloc::object>* out);                \
+    extern "C" void name##_make_shared(                                                          \
+        fastalloc::object_pool<fastalloc::object, fastalloc::resource>&,                         \
+        fastalloc::shared_handle<fastalloc::object>* out);                                       \
+    extern "C" fastalloc::object* name##_find(                                                   \
+        fastalloc::object_pool<fastalloc::object, fastalloc::resource>&, fastalloc::object_key);
 
 FASTALLOC_WAYS_INTO(fixed, fixed_pool_resource)
 FASTALLOC_WAYS_INTO(growing, growing_pool_resource)
@@ -43,6 +48,7 @@ FASTALLOC_WAYS_INTO(lock_free, lock_free_pool_resource)
 extern "C" void* pointer_allocate_64(std::pmr::memory_resource&);
 extern "C" void pointer_deallocate_64(std::pmr::memory_resource&, void*);
 extern "C" void drop(fastalloc::owned_handle<fastalloc::object>&);
+extern "C" void drop_shared(fastalloc::shared_handle<fastalloc::object>&);
 
 // Of the whole process.
 extern "C" void* allocator_allocate_64();

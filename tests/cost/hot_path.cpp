@@ -50,30 +50,41 @@ struct ways {
     void* (*allocate)(Resource&, std::size_t, std::size_t);
     void (*deallocate)(Resource&, void*, std::size_t, std::size_t);
     void (*make)(object_pool<object, Resource>&, owned_handle<object>*);
+    void (*make_shared)(object_pool<object, Resource>&, shared_handle<object>*);
+    object* (*find)(object_pool<object, Resource>&, object_key);
 };
+
+/// Effects: `use(handle)` by a handle that `make` makes there. Its destructor has nothing left to drop.
+template <class Handle, class Make, class Use>
+void with_handle(Make make, Use use) {
+    alignas(Handle) std::byte memory[sizeof(Handle)];
+    auto* const handle = reinterpret_cast<Handle*>(memory);
+    make(handle);
+    use(*handle);
+    std::destroy_at(handle);
+}
 
 template <class Resource>
 void hot_resource(const std::string& name, Resource& resource, const ways<Resource>& w) {
     object_pool<object, Resource> pool(pool_config::builder().capacity(1'000).build());
     std::pmr::memory_resource& any = resource;
+    auto named = pool.make();
+    const object_key key = pool.key_of(named);
     hot(name, [&] {
         w.deallocate_64(resource, w.allocate_64(resource));
         w.deallocate_64(resource, w.try_allocate_64(resource));
         w.deallocate(resource, w.allocate(resource, 64, 8), 64, 8);
         pointer_deallocate_64(any, pointer_allocate_64(any));
-        // Its destructor has nothing left to drop.
-        alignas(owned_handle<object>) std::byte memory[sizeof(owned_handle<object>)];
-        auto* const handle = reinterpret_cast<owned_handle<object>*>(memory);
-        w.make(pool, handle);
-        drop(*handle);
-        std::destroy_at(handle);
+        with_handle<owned_handle<object>>([&](auto* h) { w.make(pool, h); }, drop);
+        with_handle<shared_handle<object>>([&](auto* h) { w.make_shared(pool, h); }, drop_shared);
+        w.find(pool, key);
     });
 }
 
 #define FASTALLOC_WAYS(name)                                                               \
     {                                                                                      \
         name##_allocate_64, name##_deallocate_64, name##_try_allocate_64, name##_allocate, \
-            name##_deallocate, name##_make                                                 \
+            name##_deallocate, name##_make, name##_make_shared, name##_find                \
     }
 
 pool_config config_64(std::size_t capacity) {

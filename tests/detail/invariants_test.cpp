@@ -61,10 +61,6 @@ struct detail::invariants_test_access {
         return s.full_;
     }
     template <class S>
-    static auto& numbers(S& s) {
-        return s.numbers_;
-    }
-    template <class S>
     static auto& room(S& s) {
         return s.room_;
     }
@@ -139,7 +135,9 @@ struct detail::invariants_test_access {
         return youngest(depot).in_group->announced;
     }
 
-    static auto& number_entry(ticket_source& source) { return source.segments_[0].load()[0]; }
+    static auto& next_number(ticket_source& source) { return source.next_number_; }
+    static auto& free_tickets(ticket_source& source) { return source.free_; }
+    static auto& number_entry(ticket_source& source) { return source.tables_[4].load()[0]; }
 
     // Entry `i` of those that are used.
     static auto& entry_slab(slab_directory& d) {
@@ -560,10 +558,22 @@ TEMPLATE_TEST_CASE("objects that are kept have slots that are taken", "", growin
     const object_key key = pool.key_of(made.front());
     CHECK(pool.find(key) == made.front().get());
     detail::ticket_source& source = *access::tickets(pool);
-    check_notices(all_is_well, access::numbers(source), 2);
+    check_notices(all_is_well, access::next_number(source), 18);
     check_notices(all_is_well, access::number_entry(source), nullptr);
     check_notices(all_is_well, access::number_entry(source).load()->number, 0);
     check_notices(all_is_well, access::number_entry(source).load()->number, 2);
+    detail::ticket* const used = access::number_entry(source).load();
+    check_notices(all_is_well, access::free_tickets(source), used);
+    if constexpr (std::is_same_v<TestType, growing_pool_resource>) {
+        { const shared_handle<int> two[] = {pool.make_shared(1), pool.make_shared(2)}; }
+        detail::ticket no_slot(&source, false);
+        detail::ticket*& first = access::free_tickets(source);
+        REQUIRE(first != nullptr);
+        check_notices(all_is_well, first->object, used);
+        check_notices(all_is_well, first->object, first);
+        check_notices(all_is_well, first->object, &no_slot);
+        check_notices(all_is_well, first, &no_slot);
+    }
 }
 
 TEST_CASE("an extent counts its granules") {

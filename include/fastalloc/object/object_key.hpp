@@ -37,7 +37,7 @@ private:
     constexpr object_key(std::uint32_t slot, std::uint32_t generation) noexcept
         : slot_(slot), generation_(generation) {}
 
-    std::uint32_t slot_ = 0;  // the number of a ticket, from 1 on
+    std::uint32_t slot_ = 0;  // the number of a ticket; 0: none
     std::uint32_t generation_ = 0;
 };
 

@@ -443,10 +443,7 @@ private:
     detail::ticket_source& tickets() override {
         std::pmr::memory_resource* const upstream = resource_->shared_upstream();
         return *detail::made_once(
-            tickets_,
-            [&] {
-                return detail::ticket_source::make(this, upstream, used_by == detail::threads::all);
-            },
+            tickets_, [&] { return detail::ticket_source::make(this, upstream, used_by); },
             [&](detail::ticket_source* made) { detail::ticket_source::drop(made); });
     }
 
@@ -627,10 +624,11 @@ T* object_pool<T, Resource>::find(object_key key) const noexcept {
     const detail::ticket_source* const source = tickets_.load(std::memory_order_acquire);
     if (source == nullptr) return nullptr;
     const detail::ticket* const t = source->find(key.slot_);
-    if (t == nullptr || !t->state.is_alive(key.generation_)) return nullptr;
+    if (t == nullptr || !t->state.is_at(key.generation_)) return nullptr;
     // Acquire: whoever stored a later object had ended the generation before.
     void* const object = t->object.load(std::memory_order_acquire);
-    return t->state.is_alive(key.generation_) ? object_at(object) : nullptr;
+    if (used_by != detail::threads::one && !t->state.is_at(key.generation_)) return nullptr;
+    return object_at(object);
 }
 
 template <class T, class Resource>

@@ -111,6 +111,12 @@ public:
         return is_alive(load(std::memory_order_relaxed), generation);
     }
 
+    /// Whether the last owner of the object of that generation, which was observed, is not gone. (It may
+    /// be going.)
+    bool is_at(std::uint32_t generation) const noexcept {
+        return generation_of(load(std::memory_order_relaxed)) == generation;
+    }
+
     /// Owners, by the time somebody reads it.
     std::uint32_t count() const noexcept {
         return static_cast<std::uint32_t>(load(std::memory_order_acquire) & count_mask);

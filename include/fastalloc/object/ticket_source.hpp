@@ -3,15 +3,16 @@
 
 #include <fastalloc/collector.hpp>
 #include <fastalloc/detail/build.hpp>
-#include <fastalloc/detail/doubling_place.hpp>
 #include <fastalloc/detail/export.hpp>
 #include <fastalloc/detail/invariants.hpp>
 #include <fastalloc/object/ticket.hpp>
 #include <fastalloc/resource/lock_free_pool_resource.hpp>
+#include <fastalloc/resource/pool_resource_interface.hpp>
 #include <fastalloc/resource/slot_watch.hpp>
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -56,14 +57,13 @@ struct watch_for<statistics_of_tickets> {
 /// resource, which never writes to a free slot: so a ticket that comes back keeps its generation,
 /// and can be looked at by whoever had it before.
 ///
-/// Thread safety: full, if upstream is made for the threads that use it.
+/// Thread safety: that of the pool, if upstream has it, too.
 class ticket_source {
 public:
-    /// Returns: a source in a block of upstream. `for_threads` says whether several threads may own
-    /// the same object. Throws: what upstream throws.
+    /// Returns: a source in a block of upstream, for the pool's threads. Throws: what upstream throws.
     FASTALLOC_EXPORT static ticket_source* make(object_home* home,
                                                 std::pmr::memory_resource* upstream,
-                                                bool for_threads);
+                                                threads used_by);
 
     /// Effects: gives everything back.
     FASTALLOC_EXPORT static void drop(ticket_source* source) noexcept;
@@ -76,13 +76,12 @@ public:
 
     /// Returns: a ticket for `object`, which has one owner. Throws: what upstream throws.
     ticket* take(void* object) {
-        void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
-        auto* t = std::launder(static_cast<ticket*>(slot));
-        // A ticket has a source; a slot that is used for the first time has zeros there.
-        ticket_source* source = nullptr;
-        constexpr std::size_t source_at = offsetof(ticket, source);
-        std::memcpy(&source, static_cast<const std::byte*>(slot) + source_at, sizeof source);
-        if (source == nullptr) t = ::new (slot) ticket(this, for_threads_);
+        ticket* t = free_;
+        if (t != nullptr) {
+            free_ = static_cast<ticket*>(t->object.load(std::memory_order_relaxed));
+        } else {
+            t = take_slot();
+        }
         // Release: see object_pool::find.
         t->object.store(object, std::memory_order_release);
         t->state.begin();
@@ -92,20 +91,24 @@ public:
     /// Effects: the ticket may serve another object, unless it is worn out. Preconditions: the last
     /// owner is gone.
     void put(ticket* t) noexcept {
-        if (!t->state.is_worn_out()) slots_.deallocate(t, sizeof(ticket), alignof(ticket));
+        if (t->state.is_worn_out()) return;
+        if (used_by_ != threads::one) return slots_.deallocate(t, sizeof(ticket), alignof(ticket));
+        t->object.store(free_, std::memory_order_relaxed);
+        free_ = t;
     }
 
-    /// Returns: the ticket's number, from 1 on, by which `find` finds it. Throws: what upstream
+    /// Returns: the ticket's number, by which `find` finds it; it is not 0. Throws: what upstream
     /// throws; `std::bad_alloc` if there is no number left. Complexity: constant.
-    FASTALLOC_EXPORT std::uint32_t number_of(ticket* t);
+    std::uint32_t number_of(ticket* t) {
+        const std::uint32_t known = t->number.load(std::memory_order_acquire);
+        return known != 0 ? known : give_number(t);
+    }
 
     /// Returns: the ticket with that number; null if there is none. Complexity: constant.
     ticket* find(std::uint32_t number) const noexcept {
-        // 0 becomes the largest of those that are no number.
-        if (number - 1 >= most_numbers) return nullptr;
-        const place at(number - 1);
-        const entry* const segment = segments_[at.segment].load(std::memory_order_acquire);
-        return segment == nullptr ? nullptr : segment[at.offset].load(std::memory_order_acquire);
+        const place at(number);
+        const entry* const table = tables_[at.table].load(std::memory_order_acquire);
+        return table == nullptr ? nullptr : table[at.offset].load(std::memory_order_acquire);
     }
 
     /// Returns: the ticket of `object`, if that is alive and has a number; else null.
@@ -113,8 +116,9 @@ public:
     FASTALLOC_EXPORT ticket* search(const void* object) const noexcept;
 
     /// Whether each number leads to a ticket of this source, and each ticket with a number is found by
-    /// it; and the tickets' resource is in order. For tests, and builds that check everything.
-    /// Preconditions: no other thread is inside. Complexity: linear in the number of tickets.
+    /// it; the list of free tickets is one; and the tickets' resource is in order. For tests, and
+    /// builds that check everything. Preconditions: no other thread is inside. Complexity: linear in the
+    /// number of tickets.
     FASTALLOC_EXPORT bool invariants_hold() const noexcept;
 
 private:
@@ -124,22 +128,51 @@ private:
         std::atomic,
         std::conditional_t<build::watches_slots, statistics_of_tickets, no_statistics>>;
     using entry = std::atomic<ticket*>;
-    using place = doubling_place<16>;
-    static constexpr std::uint32_t most_numbers = std::uint32_t{1} << 31;
-    static constexpr std::uint32_t segment_count = place(most_numbers - 1).segment + 1;
 
-    ticket_source(object_home* home, std::pmr::memory_resource* upstream, bool for_threads);
+    // The highest bit of a number is that of its table, each twice as large as the one before it.
+    struct place {
+        explicit place(std::uint32_t number) noexcept
+            : table(31 ^ static_cast<std::uint32_t>(std::countl_zero(number | 1))),
+              offset(number & ~(std::uint32_t{1} << table)) {}
+
+        std::uint32_t table;
+        std::uint32_t offset;
+    };
+
+    static constexpr std::uint32_t first_number = 16;  // so the first table has 16
+    static constexpr std::uint32_t table_count = 32;
+
+    static constexpr std::size_t entries_of(std::uint32_t table) noexcept {
+        return std::size_t{1} << table;
+    }
+
+    ticket_source(object_home* home, std::pmr::memory_resource* upstream, threads used_by);
     ~ticket_source();
 
-    entry* segment_at(std::uint32_t segment);
+    // Returns: a ticket that is on no list.
+    ticket* take_slot() {
+        void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
+        // A ticket has a source; a slot that is used for the first time has zeros there.
+        ticket_source* source = nullptr;
+        constexpr std::size_t source_at = offsetof(ticket, source);
+        std::memcpy(&source, static_cast<const std::byte*>(slot) + source_at, sizeof source);
+        if (source != nullptr) return std::launder(static_cast<ticket*>(slot));
+        return ::new (slot) ticket(this, used_by_ == threads::all);
+    }
+
+    FASTALLOC_EXPORT std::uint32_t give_number(ticket* t);
+    entry* table_at(std::uint32_t table);
 
     object_home* const home_;
     std::pmr::memory_resource* const upstream_;
-    const bool for_threads_;
+    const threads used_by_;
+    // Where one thread uses the pool at a time, the free ticket that had an owner last. Each has the next
+    // one instead of an object.
+    ticket* free_ = nullptr;
     zeroed_upstream zeros_;
-    slot_resource slots_;                    // never trimmed
-    std::atomic<std::uint32_t> numbers_{0};  // given so far
-    std::array<std::atomic<entry*>, segment_count> segments_{};
+    slot_resource slots_;  // never trimmed
+    std::atomic<std::uint32_t> next_number_{first_number};
+    std::array<std::atomic<entry*>, table_count> tables_{};
 };
 
 }  // namespace fastalloc::detail

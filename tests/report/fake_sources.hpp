@@ -50,6 +50,12 @@ struct fake_adaptor {
     request_statistics statistics() const { return numbers; }
 };
 
+struct fake_timed_adaptor : fake_adaptor {
+    latency_statistics times;
+
+    latency_statistics latency() const { return times; }
+};
+
 struct fake_pages {
     static constexpr std::string_view type_name = "fake_pages";
 

@@ -148,6 +148,11 @@ TEST_CASE("a source takes what an adaptor says") {
     CHECK_FALSE(source.objects().has_value());
     CHECK_FALSE(source.latency().has_value());
     source.for_each_class([](const class_statistics&) { FAIL(); });
+
+    fake_timed_adaptor timed;
+    timed.times.allocate.record(15, 500);
+    CHECK(report_source("b", timed).latency() ==
+          latency_summaries{latency_summary(timed.times.allocate), {}});
 }
 
 TEST_CASE("a source takes what an upstream of pages says") {

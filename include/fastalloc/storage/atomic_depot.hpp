@@ -59,7 +59,7 @@ public:
           pre_initialize_(pre_initialize) {}
 
     ~atomic_depot() {
-        slab_range* s = head_.load(std::memory_order_acquire);
+        slab_range* s = head_.load(std::memory_order_relaxed);
         give_back(groups_from(s));
         while (s != nullptr) {
             slab_range* const older = s->next;

@@ -469,6 +469,29 @@ TEMPLATE_TEST_CASE("a magazine has slots that are free nowhere else", "", EVERY_
     CHECK(magazine.top == top);
 }
 
+TEST_CASE("a pool that is closed has no magazine") {
+    const pool_config classes[] = {slots_of_64(100),
+                                   pool_config::builder().slot_size(128).capacity(100).build()};
+    growing_pool_resource resource(classes);
+    void* const block = resource.allocate(128);
+    auto& closed = access::magazine(resource);
+    const auto all_is_well = holds(resource);
+    void* slot = block;
+    check_notices(all_is_well, closed.high, &slot);
+    check_notices(all_is_well, closed.top, &slot);
+    check_notices(all_is_well, closed.low, &slot);
+    resource.deallocate(block, 128);
+}
+
+TEST_CASE("a refill takes half a magazine") {
+    fixed_pool_resource resource(slots_of_64(1'000));
+    void* const block = resource.allocate(64);
+    const auto& magazine = access::magazine(resource);
+    CHECK(magazine.capacity() % 2 == 0);
+    CHECK(magazine.size() + 1 == magazine.capacity() / 2);
+    resource.deallocate(block, 64);
+}
+
 TEMPLATE_TEST_CASE("no slot is in the magazines of two threads", "", synchronized_pool_resource,
                    lock_free_pool_resource, thread_local_pool_resource) {
     checking_resource upstream;

@@ -333,7 +333,7 @@ private:
             }
         }
         if (is_plain_) [[likely]] {
-            void* const slot = obtain(w);
+            void* const slot = obtain<false>(w);
             if (w == wish::may && slot == nullptr) return {};
             return plain_handle_of(make_in(slot, std::forward<Args>(args)...));
         }
@@ -373,9 +373,12 @@ private:
     [[gnu::noinline]] T* make_otherwise(wish w, Args&&... args);
     T* make_of_kept(wish w);
 
+    // `MayBeNatural`: the resource may be a drop-in. The pool's own is none.
+    template <bool MayBeNatural = true>
     [[gnu::always_inline]] void* obtain(wish w) {
-        return w == wish::must ? resource_->allocate(sizeof(T), alignof(T))
-                               : resource_->try_allocate(sizeof(T), alignof(T));
+        return w == wish::must
+                   ? resource_->template allocate_from<MayBeNatural>(sizeof(T), alignof(T))
+                   : resource_->template try_allocate_from<MayBeNatural>(sizeof(T), alignof(T));
     }
 
     void* obtain_with_room(wish w);
@@ -392,7 +395,7 @@ private:
         T* const object = object_at(slot);
         notify_of_release(object);
         std::destroy_at(object);
-        self(home).resource_->deallocate(slot, sizeof(T), alignof(T));
+        self(home).resource_->template deallocate_to<false>(slot, sizeof(T), alignof(T));
     }
 
     static void drop_otherwise(object_home& home, void* slot) noexcept {
@@ -435,7 +438,7 @@ private:
     // For handles.
 
     void put_slow(void* slot) noexcept override {
-        resource_->deallocate(slot, sizeof(T), alignof(T));
+        resource_->template deallocate_to<false>(slot, sizeof(T), alignof(T));
     }
 
     void* object_of(const void* part) const noexcept override { return resource_->slot_of(part); }
@@ -627,7 +630,7 @@ T* object_pool<T, Resource>::find(object_key key) const noexcept {
     if (t == nullptr || !t->state.is_at(key.generation_)) return nullptr;
     // Acquire: whoever stored a later object had ended the generation before.
     void* const object = t->object.load(std::memory_order_acquire);
-    if (used_by != detail::threads::one && !t->state.is_at(key.generation_)) return nullptr;
+    if (used_by != detail::threads::one && !t->state.is_alive(key.generation_)) return nullptr;
     return object_at(object);
 }
 

@@ -111,8 +111,8 @@ public:
         return is_alive(load(std::memory_order_relaxed), generation);
     }
 
-    /// Whether the last owner of the object of that generation, which was observed, is not gone. (It may
-    /// be going.)
+    /// Whether the last owner of the object of that generation, which was observed, is not gone. Where
+    /// another thread may be dropping it, `is_alive` knows more.
     bool is_at(std::uint32_t generation) const noexcept {
         return generation_of(load(std::memory_order_relaxed)) == generation;
     }

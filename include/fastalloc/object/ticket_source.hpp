@@ -92,7 +92,9 @@ public:
     /// owner is gone.
     void put(ticket* t) noexcept {
         if (t->state.is_worn_out()) return;
-        if (used_by_ != threads::one) return slots_.deallocate(t, sizeof(ticket), alignof(ticket));
+        if (used_by_ != threads::one) {
+            return slots_.deallocate_to<false>(t, sizeof(ticket), alignof(ticket));
+        }
         t->object.store(free_, std::memory_order_relaxed);
         free_ = t;
     }
@@ -151,7 +153,7 @@ private:
 
     // Returns: a ticket that is on no list.
     ticket* take_slot() {
-        void* const slot = slots_.allocate(sizeof(ticket), alignof(ticket));
+        void* const slot = slots_.allocate_from<false>(sizeof(ticket), alignof(ticket));
         // A ticket has a source; a slot that is used for the first time has zeros there.
         ticket_source* source = nullptr;
         constexpr std::size_t source_at = offsetof(ticket, source);

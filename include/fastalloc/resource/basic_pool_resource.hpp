@@ -134,10 +134,11 @@ protected:
 
     // What `pool_resource_interface` asks for.
 
-    template <class Act, class Otherwise>
+    template <bool MayBeNatural, class Act, class Otherwise>
     [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
                                         Otherwise otherwise) const {
-        return router_.template at_once<MayBeDropIn>(bytes, alignment, act, otherwise);
+        return router_.template at_once < MayBeNatural &&
+               MayBeDropIn > (bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

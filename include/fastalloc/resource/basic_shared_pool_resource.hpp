@@ -190,14 +190,14 @@ private:
 
     using shelves = std::atomic<shelf*>;
 
-    template <class Act, class Otherwise>
+    template <bool MayBeNatural, class Act, class Otherwise>
     [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
                                         Otherwise otherwise) const {
         const row* const mine = rows_.mine();
         if (mine == nullptr) [[unlikely]] {
             return otherwise();
         }
-        return mine->router.template at_once<true>(bytes, alignment, act, otherwise);
+        return mine->router.template at_once<MayBeNatural>(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

@@ -5,6 +5,7 @@
 #include <fastalloc/config.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
+#include <fastalloc/fwd.hpp>
 #include <fastalloc/resource/slot_watch.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 
@@ -24,7 +25,7 @@ enum class threads {
 };
 
 /// What every pool resource offers, over what each does in its own way. `Derived` gives
-/// - `at_once(bytes, alignment, act, otherwise)`: as `pool_router`'s;
+/// - `at_once<MayBeNatural>(bytes, alignment, act, otherwise)`: as `pool_router`'s;
 /// - `pool_by_search(bytes, alignment)`: the request's pool; null if there is none;
 /// - `obtain_slow(bytes, alignment)`: storage; null if it is refused or its pool exhausted,
 ///   and `throw_refused(bytes, alignment)`, which says so;
@@ -59,10 +60,7 @@ public:
     /// and it is exhausted, linear in slabs and threads.
     [[nodiscard, gnu::always_inline]] void* allocate(
         std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
-        [[maybe_unused]] const auto watch = collector_.time_allocate();
-        return watched(self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
-                                      [&] { return allocate_by_search(bytes, alignment); }),
-                       bytes, alignment);
+        return allocate_from<true>(bytes, alignment);
     }
 
     /// Gives storage back. Upstream is not asked for memory, and gets back only larger blocks.
@@ -72,22 +70,14 @@ public:
     /// the number of threads.
     [[gnu::always_inline]] void deallocate(
         void* p, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        [[maybe_unused]] const auto watch = collector_.time_deallocate();
-        if constexpr (watch_type::is_active) {
-            if (!may_be_put_slow(p, bytes, alignment)) return;
-        }
-        self().at_once(bytes, alignment, typename Derived::pool_type::put_at_once(p),
-                       [&] { deallocate_by_search(p, bytes, alignment); });
+        deallocate_to<true>(p, bytes, alignment);
     }
 
     /// Returns: as `allocate`; null instead of any exception, upstream's included. An exhausted
     /// pool throws nothing on the way.
     [[nodiscard, gnu::always_inline]] void* try_allocate(
         std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
-        [[maybe_unused]] const auto watch = collector_.time_allocate();
-        return watched(self().at_once(bytes, alignment, typename Derived::pool_type::take_at_once(),
-                                      [&] { return try_allocate_slow(bytes, alignment); }),
-                       bytes, alignment);
+        return try_allocate_from<true>(bytes, alignment);
     }
 
     /// Fills `out` with storage for one request each. Throws: as `allocate`; then none is
@@ -231,6 +221,43 @@ protected:
     }
 
 private:
+    template <class, class>
+    friend class fastalloc::object_pool;
+    friend class ticket_source;
+
+    // With false, what these do for a resource that was made from a configuration takes fewer instructions.
+
+    template <bool MayBeNatural>
+    [[gnu::always_inline]] void* allocate_from(std::size_t bytes, std::size_t alignment) {
+        [[maybe_unused]] const auto watch = collector_.time_allocate();
+        return watched(self().template at_once<MayBeNatural>(
+                           bytes, alignment, typename Derived::pool_type::take_at_once(),
+                           [&] { return allocate_by_search(bytes, alignment); }),
+                       bytes, alignment);
+    }
+
+    template <bool MayBeNatural>
+    [[gnu::always_inline]] void* try_allocate_from(std::size_t bytes,
+                                                   std::size_t alignment) noexcept {
+        [[maybe_unused]] const auto watch = collector_.time_allocate();
+        return watched(self().template at_once<MayBeNatural>(
+                           bytes, alignment, typename Derived::pool_type::take_at_once(),
+                           [&] { return try_allocate_slow(bytes, alignment); }),
+                       bytes, alignment);
+    }
+
+    template <bool MayBeNatural>
+    [[gnu::always_inline]] void deallocate_to(void* p, std::size_t bytes,
+                                              std::size_t alignment) noexcept {
+        [[maybe_unused]] const auto watch = collector_.time_deallocate();
+        if constexpr (watch_type::is_active) {
+            if (!may_be_put_slow(p, bytes, alignment)) return;
+        }
+        self().template at_once<MayBeNatural>(bytes, alignment,
+                                              typename Derived::pool_type::put_at_once(p),
+                                              [&] { deallocate_by_search(p, bytes, alignment); });
+    }
+
     struct batch_guard {
         pool_resource_interface* resource;
         std::span<void*> done;

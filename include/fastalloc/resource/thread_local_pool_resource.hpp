@@ -321,14 +321,14 @@ private:
         return mine == nullptr ? 0 : f(*mine);
     }
 
-    template <class Act, class Otherwise>
+    template <bool MayBeNatural, class Act, class Otherwise>
     [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
                                         Otherwise otherwise) const {
         const pools_of_thread* const mine = by_thread_.mine();
         if (mine == nullptr) [[unlikely]] {
             return otherwise();
         }
-        return mine->at_once(bytes, alignment, act, otherwise);
+        return mine->template at_once<MayBeNatural>(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

@@ -604,6 +604,24 @@ TEST_CASE("a request goes to the smallest class that holds and aligns it") {
     }
 }
 
+TEMPLATE_TEST_CASE("a magazine is lent of a resource that has no other class", "",
+                   fixed_pool_resource, growing_pool_resource) {
+    TestType one(a_class(64, 100));
+    const pool_config classes[] = {a_class(64, 100), a_class(128, 100)};
+    TestType two(classes);
+    if constexpr (requires { one.magazine_of(64, 8); }) {
+        CHECK(one.magazine_of(64, 8) != nullptr);
+        CHECK(one.magazine_of(1, 1) != nullptr);
+        CHECK(one.magazine_of(65, 8) == nullptr);
+        CHECK(one.magazine_of(64, 128) == nullptr);
+        // Where there are several classes, pools that may be closed have a place that changes.
+        constexpr bool stays = std::is_same_v<TestType, fixed_pool_resource>;
+        CHECK((two.magazine_of(64, 8) != nullptr) == stays);
+        CHECK((two.magazine_of(128, 8) != nullptr) == stays);
+        CHECK(two.magazine_of(129, 8) == nullptr);
+    }
+}
+
 TEST_CASE("a cap holds when the growth function allocates from the pool") {
     growing_pool_resource* pool = nullptr;
     int calls = 0;

@@ -492,6 +492,13 @@ TEST_CASE("a refill takes half a magazine") {
     resource.deallocate(block, 64);
 }
 
+TEST_CASE("a magazine in a caller's buffer has a place for each 32 slots") {
+    const pool_config config = slots_of_64(16'000);
+    std::vector<std::byte> buffer(fixed_pool_resource::required_bytes(config));
+    fixed_pool_resource resource(buffer, config);
+    CHECK(access::magazine(resource).capacity() == 500);
+}
+
 TEMPLATE_TEST_CASE("no slot is in the magazines of two threads", "", synchronized_pool_resource,
                    lock_free_pool_resource, thread_local_pool_resource) {
     checking_resource upstream;

@@ -245,6 +245,7 @@ TEST_CASE("a cell of several slots has the colour between") {
     CHECK(colour_of("....") == free_);
     CHECK(colour_of("LL..") == "#6fa9cb");
     CHECK(colour_of("LLcc") == "#738959");
+    CHECK(colour_of("L...") != colour_of("LL.."));
     CHECK(colour_of("cc..") == "#e2c072");
     CHECK(colour_of("LLc.") == "#719992");
     // What there is shows, however little.

@@ -87,6 +87,23 @@ public:
         growing_pool_resource::deallocate(p, bytes, alignment);
     }
 
+    // What typed pools call instead.
+
+    template <bool>
+    void* allocate_from(std::size_t bytes, std::size_t alignment) {
+        return allocate(bytes, alignment);
+    }
+
+    template <bool>
+    void* try_allocate_from(std::size_t bytes, std::size_t alignment) noexcept {
+        return try_allocate(bytes, alignment);
+    }
+
+    template <bool>
+    void deallocate_to(void* p, std::size_t bytes, std::size_t alignment) noexcept {
+        deallocate(p, bytes, alignment);
+    }
+
     void allocate_batch(std::span<void*> out, std::size_t bytes, std::size_t alignment) {
         if (planted != mistake::batch_leaves_blocks) {
             return growing_pool_resource::allocate_batch(out, bytes, alignment);

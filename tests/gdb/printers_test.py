@@ -83,7 +83,7 @@ EXPECTED = {
     "knows_itself": r"fastalloc::shared_handle<.*>: object .* = {object = {itself = "
                     r"fastalloc::weak_handle<.*>: alive .*{\.\.\.}",
     "weak_empty": r"fastalloc::weak_handle<.*>: empty$",
-    "key": r"fastalloc::object_key: ticket number 1, generation 0$",
+    "key": r"fastalloc::object_key: ticket number 16, generation 0$",
     "key_empty": r"fastalloc::object_key: names no object$",
     "key_later": r"fastalloc::later::object_key: ticket number 5, generation 6$",
 

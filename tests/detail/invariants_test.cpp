@@ -398,8 +398,9 @@ TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", 
     check_notices(all_is_well, access::hash_shift(directory), access::hash_shift(directory) + 1);
     check_notices(all_is_well, access::granule_shift(directory),
                   access::granule_shift(directory) + 1);
-    check_notices([&] { return directory.invariants_hold(access::slabs(slabs)); },
-                  access::slabs(slabs)->next->next, nullptr);
+    const auto has_all = [&] { return directory.invariants_hold(access::slabs(slabs)); };
+    check_notices(has_all, access::entry_slab(directory), nullptr);
+    check_notices(has_all, access::slabs(slabs)->next->next, nullptr);
 }
 
 TEST_CASE("an atomic_depot knows its slabs and announces those with a free slot") {

@@ -10,9 +10,8 @@ inlines all that should be. They have to be the same each time, and there may be
 The lines `refill` and `spill` are the worst calls found of a fixed pool that exchanges so many slots
 with its index. The memmove of as many pointers is that of the system, and not counted.
 
-There is a table for each compiler, whatever the options of the build: what is counted is compiled here,
-and not taken from the library. The test is skipped where
-there is none, or no valgrind. With --update it writes the table.
+There is a table for each compiler, whatever the options of the build: what is counted is compiled
+here, and not taken from the library. The test is skipped where there is none, or no valgrind. With --update it writes the table.
 
 Usage: hot_path_test.py INCLUDE GENERATED_INCLUDE FOLDER LIBRARY COMPILER_NAME COMPILER... [--update]
 """

@@ -379,11 +379,8 @@ TEST_CASE("a key that cannot be had costs nothing") {
     }
     CHECK(upstream.bytes_out() == bytes);
     const object_key key = pool.key_of(object);
+    CHECK(static_cast<std::uint32_t>(key.value()) == 16);
     CHECK(pool.find(key) == object.get());
-    growing_pool<int> another(up_to(100));
-    auto first = another.make(1);
-    CHECK(static_cast<std::uint32_t>(key.value()) ==
-          static_cast<std::uint32_t>(another.key_of(first).value()));
 }
 
 TEST_CASE("a child of fork has the objects of the parent") {

@@ -604,8 +604,8 @@ TEST_CASE("a request goes to the smallest class that holds and aligns it") {
     }
 }
 
-TEMPLATE_TEST_CASE("a magazine is lent of a resource that has no other class", "",
-                   fixed_pool_resource, growing_pool_resource) {
+TEMPLATE_TEST_CASE("a magazine that stays where it is is lent", "", fixed_pool_resource,
+                   growing_pool_resource) {
     TestType one(a_class(64, 100));
     const pool_config classes[] = {a_class(64, 100), a_class(128, 100)};
     TestType two(classes);
@@ -614,7 +614,7 @@ TEMPLATE_TEST_CASE("a magazine is lent of a resource that has no other class", "
         CHECK(one.magazine_of(1, 1) != nullptr);
         CHECK(one.magazine_of(65, 8) == nullptr);
         CHECK(one.magazine_of(64, 128) == nullptr);
-        // Where there are several classes, pools that may be closed have a place that changes.
+        // The pools of several classes that grow lie in books that release() gives back.
         constexpr bool stays = std::is_same_v<TestType, fixed_pool_resource>;
         CHECK((two.magazine_of(64, 8) != nullptr) == stays);
         CHECK((two.magazine_of(128, 8) != nullptr) == stays);

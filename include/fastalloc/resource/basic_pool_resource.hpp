@@ -137,8 +137,8 @@ protected:
     template <bool MayBeNatural, class Act, class Otherwise>
     [[gnu::always_inline]] auto at_once(std::size_t bytes, std::size_t alignment, Act act,
                                         Otherwise otherwise) const {
-        return router_.template at_once < MayBeNatural &&
-               MayBeDropIn > (bytes, alignment, act, otherwise);
+        constexpr bool may_be_natural = MayBeNatural && MayBeDropIn;
+        return router_.template at_once<may_be_natural>(bytes, alignment, act, otherwise);
     }
 
     pool_type* pool_by_search(std::size_t bytes, std::size_t alignment) const noexcept {

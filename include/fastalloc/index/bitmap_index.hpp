@@ -84,7 +84,9 @@ public:
 
     /// Preconditions: `n` is taken.
     void put(slot_number n) noexcept {
-        put_some(1, [n](std::size_t) { return n; });
+        assert(n < capacity_ && !is_free(n));
+        add_bits(n / 64, word{1} << (n % 64));
+        ++available_;
     }
 
     /// Puts the slots `source(0)` up to `source(count - 1)`. Preconditions: they are taken, and no

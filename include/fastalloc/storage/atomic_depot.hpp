@@ -24,12 +24,11 @@
 /// Progress: taking, putting and looking up are wait-free, up to a walk over slabs that others add.
 /// Growing is lock-free outside upstream: an exchange fails only because another thread grew.
 
-#include <fastalloc/detail/build.hpp>
 #include <fastalloc/detail/thread_number.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/index/atomic_bitmap_index.hpp>
 #include <fastalloc/storage/atomic_slab_directory.hpp>
-#include <fastalloc/storage/checked_free.hpp>
+#include <fastalloc/storage/put_slots.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
 #include <fastalloc/storage/upstream_block.hpp>
@@ -42,7 +41,6 @@
 #include <cstring>
 #include <memory_resource>
 #include <new>
-#include <span>
 #include <utility>
 
 namespace fastalloc::detail {
@@ -127,35 +125,15 @@ public:
     /// Effects: frees the `count` slots at `in`, which came from here. Returns: what is wrong with the first
     /// that did not.
     bad_free put_some(void* const* in, std::size_t count) noexcept {
-        if constexpr (build::has_checks) return put_each(in, count);
-        // As in slab_set: runs are looked up once, until the first slot that is alone.
-        bool in_runs = true;
-        bad_free bad;
-        for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
-            slab_type* const s = find(in[begin]);
-            ++end;
-            if (s == nullptr) [[unlikely]] {
-                bad.add({resource_, in[begin], misuse::foreign_free});
-                continue;
-            }
-            if (in_runs) {
-                const slot_run run = geometry_.neighbours(in + begin, count - begin);
-                if (run.is_worthwhile() && s->contains(run)) {
-                    end = begin + run.count;
-                    s->index.put_run(geometry_.number_at(address(run.lowest) - address(s->base)),
-                                     static_cast<slot_number>(run.count));
-                    announce(*s);
-                    continue;
-                }
-                while (end != count && s->contains(in[end])) ++end;
-                in_runs = end - begin > 1;
-            }
-            s->index.put_some(end - begin, [&, run = in + begin](std::size_t i) {
-                return geometry_.number_at(address(run[i]) - address(s->base));
+        return put_slots(
+            in, count, geometry_, resource_, [this](const void* slot) { return find(slot); },
+            [this](slab_type& s, slot_number, auto put) {
+                put(s.index);
+                announce(s);
+            },
+            [this](void* slot) {
+                return bad_free{resource_, slot, misuse::foreign_free};
             });
-            announce(*s);
-        }
-        return bad;
     }
 
     /// Effects: announces all free slots. Returns: whether there is one.
@@ -323,21 +301,6 @@ private:
 
     static std::uint64_t bit_of(const slab_type& s) noexcept {
         return std::uint64_t{1} << (s.links.number % group_size);
-    }
-
-    // As `put_some`, one by one, and sure that each is taken.
-    bad_free put_each(void* const* in, std::size_t count) noexcept {
-        bad_free first;
-        for (void* const p : std::span(in, count)) {
-            slab_type* const s = find(p);
-            const bad_free bad = s == nullptr ? bad_free{resource_, p, misuse::foreign_free}
-                                              : fault_of(*s, p, geometry_, resource_);
-            first.add(bad);
-            if (bad.resource != nullptr) continue;
-            s->index.put(geometry_.number_at(address(p) - address(s->base)));
-            announce(*s);
-        }
-        return first;
     }
 
     // Effects: moves announced slots of slabs with `may(slab)` to the end of `out[0, most)`. Returns: how

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <fastalloc/detail/build.hpp>
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/checked_free.hpp>
+#include <fastalloc/storage/put_slots.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
 #include <fastalloc/storage/slot_geometry.hpp>
@@ -13,7 +13,6 @@
 #include <memory>
 #include <memory_resource>
 #include <new>
-#include <span>
 #include <utility>
 
 namespace fastalloc::detail {
@@ -109,38 +108,16 @@ public:
     /// Effects: frees the `count` slots at `in`, which came from here, or others take them back. Returns:
     /// what is wrong with the first where that is not so.
     bad_free put_some(void* const* in, std::size_t count) noexcept {
-        if constexpr (build::has_checks) return put_each(in, count);
-        // Slots freed in some order come in runs from one slab, which are looked up once, many of them
-        // one beside the other. The first slot that is alone ends that: among slots in random order
-        // each test would be a coin toss.
-        bool in_runs = true;
-        bad_free bad;
-        std::size_t count_of_own = count;
-        for (std::size_t begin = 0, end = 0; begin != count; begin = end) {
-            slab_type* const s = find(in[begin]);
-            ++end;
-            if (s == nullptr) [[unlikely]] {
-                bad.add(put_elsewhere_slow(in[begin]));
-                --count_of_own;
-                continue;
-            }
-            if (s->index.available() == 0 && s != current_) list_partial(s);
-            if (in_runs) {
-                const slot_run run = geometry_.neighbours(in + begin, count - begin);
-                if (run.is_worthwhile() && s->contains(run)) {
-                    end = begin + run.count;
-                    put_run(s->index, geometry_.number_at(address(run.lowest) - address(s->base)),
-                            static_cast<slot_number>(run.count));
-                    continue;
-                }
-                while (end != count && s->contains(in[end])) ++end;
-                in_runs = end - begin > 1;
-            }
-            fastalloc::put_some(s->index, end - begin, [&, run = in + begin](std::size_t i) {
-                return geometry_.number_at(address(run[i]) - address(s->base));
-            });
-        }
-        available_ += count_of_own;
+        std::size_t put_here = 0;
+        const bad_free bad = put_slots(
+            in, count, geometry_, resource_, [this](const void* slot) { return find(slot); },
+            [&](slab_type& s, slot_number n, auto put) {
+                if (s.index.available() == 0 && &s != current_) list_partial(&s);
+                put(s.index);
+                put_here += n;
+            },
+            [this](void* slot) { return put_elsewhere_slow(slot); });
+        available_ += put_here;
         return bad;
     }
 
@@ -308,22 +285,6 @@ private:
     [[gnu::cold, gnu::noinline]] bad_free put_elsewhere_slow(void* slot) noexcept {
         if (others_ != nullptr) return others_->take_back(slot, geometry_);
         return {resource_, slot, misuse::foreign_free};
-    }
-
-    // As `put_some`, one by one, and sure that each is taken.
-    bad_free put_each(void* const* in, std::size_t count) noexcept {
-        bad_free first;
-        for (void* const p : std::span(in, count)) {
-            slab_type* const s = find(p);
-            const bad_free bad =
-                s == nullptr ? put_elsewhere_slow(p) : fault_of(*s, p, geometry_, resource_);
-            first.add(bad);
-            if (s == nullptr || bad.resource != nullptr) continue;
-            if (s->index.available() == 0 && s != current_) list_partial(s);
-            s->index.put(geometry_.number_at(address(p) - address(s->base)));
-            ++available_;
-        }
-        return first;
     }
 
     slab_type* find(const void* p) const noexcept {

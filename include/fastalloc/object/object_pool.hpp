@@ -153,9 +153,8 @@ public:
     template <class... Args>
     requires(sizeof...(Args) == 0 || detail::makeable_from<T, const Args&...>)
         [[nodiscard]] std::vector<owned_handle<T>> make_batch(std::size_t n, const Args&... args) {
-        std::vector<owned_handle<T>> made;
-        made.reserve(n);
-        for (std::size_t i = 0; i != n; ++i) made.push_back(make(args...));
+        std::vector<owned_handle<T>> made(n);
+        for (owned_handle<T>& empty : made) ::new (&empty) owned_handle<T>(make(args...));
         return made;
     }
 

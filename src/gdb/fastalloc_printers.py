@@ -27,7 +27,7 @@ INITIALIZATIONS = ["lazy", "eager", "recycling", "deferred"]
 LARGER_REQUESTS = ["to_upstream", "refuse"]
 POSSESSIONS = ["of_its_thread", "left", "trimmed"]
 
-LARGEST_MAGAZINE = 2048  # slots; detail::largest_magazine
+LARGEST_MAGAZINE = 8192  # slots; detail::largest_magazine
 
 # More than these cannot be.
 MOST_CLASSES = 1 << 16

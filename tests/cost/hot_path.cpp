@@ -91,13 +91,13 @@ pool_config config_64(std::size_t capacity) {
     return pool_config::builder().slot_size(64).alignment(8).capacity(capacity).build();
 }
 
-/// Uses up a fixed pool and frees every `step`-th block, at random, round after round. Where half a
-/// magazine is exchanged with the slabs, the one call is a part: `fixed_refill_N` or
-/// `fixed_spill_N`, of N slots.
+/// Uses up a fixed pool and frees every `step`-th block, at random, round after round. Where slots are
+/// exchanged with the slabs, the one call is a part: `fixed_refill_N` or `fixed_spill_N`, of N slots.
 void worst_calls(std::size_t capacity, std::size_t step) {
     fixed_pool_resource resource(config_64(capacity));
     const detail::magazine<>& magazine = *resource.magazine_of(64, 8);
-    const auto half = std::to_string((magazine.capacity() + 1) / 2);
+    const auto exchanged =
+        std::to_string(std::min((magazine.capacity() + 1) / 2, detail::largest_exchange));
     std::vector<void*> blocks(capacity);
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < capacity; i += step) order.push_back(i);
@@ -106,7 +106,7 @@ void worst_calls(std::size_t capacity, std::size_t step) {
         if (!magazine.empty()) {
             p = resource.allocate(64, 8);
         } else {
-            part("once fixed_refill_" + half, [&] { p = fixed_allocate_64(resource); });
+            part("once fixed_refill_" + exchanged, [&] { p = fixed_allocate_64(resource); });
         }
     };
     for (void*& p : blocks) take(p);
@@ -114,7 +114,8 @@ void worst_calls(std::size_t capacity, std::size_t step) {
         if (!magazine.full()) {
             resource.deallocate(blocks[i], 64, 8);
         } else {
-            part("once fixed_spill_" + half, [&] { fixed_deallocate_64(resource, blocks[i]); });
+            part("once fixed_spill_" + exchanged,
+                 [&] { fixed_deallocate_64(resource, blocks[i]); });
         }
     }
     for (const std::size_t i : order) take(blocks[i]);
@@ -138,5 +139,5 @@ int main() {
     hot("allocator", [] { allocator_deallocate_64(allocator_allocate_64()); });
     for (const std::size_t step : {1u, 2u}) worst_calls(1'000, step);
     // With 64, each free slot has a word of the bitmap of its own, and a magazine takes not all.
-    for (const std::size_t step : {1u, 2u, 64u}) worst_calls(1u << 18, step);
+    for (const std::size_t step : {1u, 2u, 64u}) worst_calls(1u << 20, step);
 }

@@ -6,6 +6,7 @@
 
 #include <fastalloc/fastalloc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -491,6 +492,37 @@ TEST_CASE("a refill takes half a magazine") {
     CHECK(magazine.capacity() % 2 == 0);
     CHECK(magazine.size() + 1 == magazine.capacity() / 2);
     resource.deallocate(block, 64);
+}
+
+TEST_CASE("a large magazine is exchanged in parts, and keeps what was put last") {
+    fixed_pool_resource resource(slots_of_64(100'000));
+    std::vector<void*> blocks;
+    for (int i = 0; i != 10'000; ++i) blocks.push_back(resource.allocate(64));
+    const auto& magazine = access::magazine(resource);
+    REQUIRE(magazine.capacity() == 8'192);
+    CHECK(magazine.size() == 240);  // of ten refills
+    void* const oldest = *magazine.low;
+    for (void* const block : blocks) resource.deallocate(block, 64);
+    CHECK(magazine.size() == 8'192);  // after two spills
+    CHECK(*magazine.low == oldest);
+    std::vector<void*> again;
+    for (int i = 0; i != 1'024; ++i) again.push_back(resource.allocate(64));
+    CHECK(std::equal(again.begin(), again.end(), blocks.rbegin()));
+    for (void* const block : again) resource.deallocate(block, 64);
+    CHECK(resource.invariants_hold());
+}
+
+TEST_CASE("a large magazine takes an eighth of the bytes of its slots") {
+    const auto [slot_size, slots] =
+        GENERATE(table<std::size_t, std::size_t>({{64, 8'192}, {16, 4'096}, {8, 2'048}}));
+    growing_pool_resource resource(
+        pool_config::builder().slot_size(slot_size).capacity(20'000).build());
+    std::vector<void*> blocks(20'000);
+    for (int round = 0; round != 20; ++round) {
+        for (void*& block : blocks) block = resource.allocate(slot_size, 1);
+        for (void* const block : blocks) resource.deallocate(block, slot_size, 1);
+    }
+    CHECK(access::magazine(resource).capacity() == slots);
 }
 
 TEST_CASE("a magazine in a caller's buffer has a place for each 32 slots") {

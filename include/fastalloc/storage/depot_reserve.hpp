@@ -25,7 +25,7 @@ struct magazine_limits {
         const auto slots = [=](std::size_t bytes, std::size_t most) {
             return std::min(std::clamp<std::size_t>(bytes / slot_size, 4, most), cap / 64);
         };
-        return {slots(16 << 10, 64), slots(1 << 20, largest_magazine)};
+        return {slots(16 << 10, 64), slots(1 << 20, 2 * largest_exchange)};
     }
 };
 

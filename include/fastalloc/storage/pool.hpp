@@ -6,6 +6,7 @@
 #include <fastalloc/storage/magazine.hpp>
 #include <fastalloc/storage/slab_set.hpp>
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -43,10 +44,13 @@ concept magazine_reserve = requires(R& r, void** out, void* const* in, void** me
 };
 
 /// No magazine has more slots.
-inline constexpr std::size_t largest_magazine = 2048;
+inline constexpr std::size_t largest_magazine = 8192;
+
+/// So many slots are exchanged with a reserve at a time, at most.
+inline constexpr std::size_t largest_exchange = 1024;
 
 /// Slots of one size: a magazine in front of a reserve. Slots travel between the two in halves of a
-/// magazine; both ways cost a few nanoseconds a slot and are independent of each other's order.
+/// magazine, or less; both ways cost a few nanoseconds a slot and are independent of each other's order.
 ///
 /// A closed pool (no reserve yet) is empty and full at once, so every request leaves the hot path.
 template <class Reserve>
@@ -124,18 +128,18 @@ public:
         void** top_ = nullptr;
     };
 
-    /// Effects: fills half of the magazine, if the reserve has so many free slots.
+    /// Effects: fills half of the magazine, or as much as is exchanged at a time, if the reserve has so many
+    /// free slots.
     /// Preconditions: open and empty.
     void refill_slow() noexcept {
         if (reserve_->is_short(magazine_.capacity())) enlarge_magazine();
-        const std::size_t half = (magazine_.capacity() + 1) / 2;
-        magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, half);
+        magazine_.top = magazine_.low + reserve_->take_some(magazine_.low, exchange());
     }
 
-    /// Effects: gives the older half of the magazine back to the reserve. Returns: what is wrong with
-    /// the first slot that may not go there; it is in the magazine no more. Preconditions: open, full.
+    /// Effects: gives as many slots back to the reserve, not those put last. Returns: what is wrong with the
+    /// first that may not go there; it is in the magazine no more. Preconditions: open, full.
     bad_free spill_slow() noexcept {
-        const bad_free bad = spill((magazine_.size() + 1) / 2);
+        const bad_free bad = spill(exchange());
         reserve_->spilled();
         return bad;
     }
@@ -224,11 +228,19 @@ private:
 
     static_assert(magazine_reserve<Reserve>);
 
+    std::size_t exchange() const noexcept {
+        return std::min((magazine_.capacity() + 1) / 2, largest_exchange);
+    }
+
+    // Slots put lately stay, for they may be in the cache. Of a large magazine so do the oldest: to move
+    // all that is above them would cost more than to put them.
     bad_free spill(std::size_t count) noexcept {
-        const bad_free bad = reserve_->put_some(magazine_.low, count);
-        const std::size_t kept = magazine_.size() - count;
-        std::memmove(magazine_.low, magazine_.low + count, kept * sizeof(void*));
-        magazine_.top = magazine_.low + kept;
+        const std::size_t lately = std::min(magazine_.size() - count, largest_exchange);
+        const auto end = magazine_.top - lately;
+        const auto begin = end - count;
+        const bad_free bad = reserve_->put_some(begin, count);
+        std::memmove(begin, end, lately * sizeof(void*));
+        magazine_.top = begin + lately;
         return bad;
     }
 
@@ -282,11 +294,15 @@ struct slab_reserve {
     void spilled() noexcept { spilled_since_refill_ = true; }
 
     // A refill that follows a spill says that requests come in runs longer than the magazine. Where many
-    // slots are in use, more of them may be kept ready before anybody has asked for it.
+    // slots are in use, more of them may be kept ready before anybody has asked for it. What is more than
+    // two exchanges takes an eighth of the slots' bytes at most.
     bool is_short(std::size_t magazine) noexcept {
         constexpr std::size_t most_kept = 16;  // of so many slots one
-        return std::exchange(spilled_since_refill_, false) ||
-               slabs.capacity() / most_kept > magazine;
+        const bool has_spilled = std::exchange(spilled_since_refill_, false);
+        const bool may_be_large =
+            magazine < 2 * largest_exchange ||
+            magazine * 2 * sizeof(void*) <= slabs.capacity() * slabs.geometry().slot_size() / 8;
+        return may_be_large && (has_spilled || slabs.capacity() / most_kept > magazine);
     }
 
     void** first_magazine() noexcept {

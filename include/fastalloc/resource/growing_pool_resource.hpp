@@ -141,8 +141,9 @@ protected:
         : basic_growing_pool_resource(std::move(plan), upstream, this, nullptr) {}
 
     /// Effects: the resource is a part of `resource`, with `others`.
+    // That is not read, but g++ 12 would warn of a pointer to const that it might be.
     basic_growing_pool_resource(detail::class_plan plan, std::pmr::memory_resource* upstream,
-                                const void* resource, detail::other_owners* others) noexcept
+                                void* resource, detail::other_owners* others) noexcept
         : base(upstream, plan.larger_requests()),
           plan_(std::move(plan)),
           resource_(resource),

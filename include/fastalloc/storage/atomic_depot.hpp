@@ -127,7 +127,7 @@ public:
     bad_free put_some(void* const* in, std::size_t count) noexcept {
         return put_slots(
             in, count, geometry_, resource_, [this](const void* slot) { return find(slot); },
-            [this](slab_type& s, slot_number, auto put) {
+            [](slab_type& s, slot_number, auto put) {
                 put(s.index);
                 announce(s);
             },

@@ -11,7 +11,8 @@ The lines `refill` and `spill` are the worst calls found of a fixed pool that ex
 with its index. The memmove of as many pointers is that of the system, and not counted.
 
 There is a table for each compiler, whatever the options of the build: what is counted is compiled
-here, and not taken from the library. The test is skipped where there is none, or no valgrind. With --update it writes the table.
+here, and not taken from the library. The test is skipped where there is none, or no valgrind. With
+--update it writes the table.
 
 Usage: hot_path_test.py INCLUDE GENERATED_INCLUDE FOLDER LIBRARY COMPILER_NAME COMPILER... [--update]
 """

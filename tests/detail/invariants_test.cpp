@@ -525,6 +525,21 @@ TEST_CASE("a large magazine takes an eighth of the bytes of its slots") {
     CHECK(access::magazine(resource).capacity() == slots);
 }
 
+TEMPLATE_TEST_CASE("a thread that shares keeps 2,048 slots in a magazine", "",
+                   synchronized_pool_resource, lock_free_pool_resource) {
+    TestType resource(pool_config::builder()
+                          .slot_size(64)
+                          .capacity(20'000)
+                          .growth(growth_strategy::exponential(2))
+                          .build());
+    std::vector<void*> blocks(20'000);
+    for (int round = 0; round != 20; ++round) {
+        for (void*& block : blocks) block = resource.allocate(64);
+        for (void* const block : blocks) resource.deallocate(block, 64);
+    }
+    CHECK(access::magazine(resource).capacity() == 2'048);
+}
+
 TEST_CASE("a magazine in a caller's buffer has a place for each 32 slots") {
     const pool_config config = slots_of_64(16'000);
     std::vector<std::byte> buffer(fixed_pool_resource::required_bytes(config));

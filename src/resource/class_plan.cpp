@@ -29,15 +29,23 @@ slot_number first_drop_in_slab(std::size_t slot_size, std::size_t most) noexcept
     return static_cast<slot_number>(std::min({wanted, fitting, most}));
 }
 
-// Slabs of an eighth of what the class holds keep both their number and the unused memory small.
+// Slabs of an eighth of what the class holds keep both their number and the unused memory small. Where
+// such a slab has many slots already, a 64th does. From there on, whole huge pages.
+std::size_t drop_in_slab_bytes(std::size_t slot_size, std::size_t capacity) noexcept {
+    constexpr std::size_t many_slots = std::size_t{1} << 14;
+    const std::size_t held = capacity * slot_size;
+    const std::size_t eighth = std::min(held / 8, many_slots * slot_size);
+    const std::size_t bytes = std::max({eighth, held / 64, std::min(held, page)});
+    return bytes < huge_page ? bytes : bytes - bytes % huge_page;
+}
+
 slot_number drop_in_slab(std::size_t slot_size, std::size_t capacity, std::size_t most,
                          std::size_t (*record_bytes)(slot_number)) noexcept {
     if (capacity == 0) return first_drop_in_slab(slot_size, most);
-    const std::size_t held = capacity * slot_size;
-    const std::size_t target = std::max(held / 8, std::min(held, page));
-    const auto estimate = static_cast<slot_number>(std::min(target / slot_size, most));
+    const std::size_t bytes = drop_in_slab_bytes(slot_size, capacity);
+    const auto estimate = static_cast<slot_number>(std::min(bytes / slot_size, most));
     const std::size_t record = record_bytes(estimate);
-    const std::size_t fitting = target > record ? (target - record) / slot_size : 0;
+    const std::size_t fitting = bytes > record ? (bytes - record) / slot_size : 0;
     return static_cast<slot_number>(std::min(std::max<std::size_t>(fitting, 2), most));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <fastalloc/detail/machine.hpp>
 #include <fastalloc/upstream/page_resource.hpp>
 
 #include <atomic>
@@ -9,8 +10,6 @@
 #include <utility>
 
 namespace fastalloc::detail {
-
-inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 /// Owns memory of the system; empty if it has none.
 class mapping {

@@ -7,6 +7,7 @@
 
 #include <fastalloc/fastalloc.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <limits>
@@ -350,6 +351,52 @@ TEST_CASE("a custom growth without measure is cut to the maximum") {
         resource.deallocate(taken.back(), 64, 1);
         CHECK(resource.allocate(64, 1) == taken.back());
     }
+}
+
+TEST_CASE("a drop-in grows by an eighth, and where that is many slots, by a 64th") {
+    growing_pool_resource resource;
+    std::size_t capacity = 0;
+    std::size_t in_use = 0;
+    std::size_t steps_beyond_a_million = 0;
+    std::vector<std::string> wrong;
+    for (std::array<void*, 100> batch{}; in_use < 2'000'000; in_use += batch.size()) {
+        resource.allocate_batch(batch, 64, 8);
+        if (resource.capacity() == capacity) continue;
+        const std::size_t added = resource.capacity() - capacity;
+        if (capacity > 1'000 && added > capacity / 8) wrong.push_back("more than an eighth");
+        if (capacity > 131'072 && added > std::max<std::size_t>(capacity / 64, 16'384)) {
+            wrong.push_back("more than a 64th");
+        }
+        capacity = resource.capacity();
+        steps_beyond_a_million += capacity > 1'000'000;
+    }
+    CHECK(wrong.empty());
+    CHECK(resource.growth_count() - steps_beyond_a_million < 120);
+    CHECK(steps_beyond_a_million < 55);
+    resource.release();
+}
+
+TEST_CASE("large slabs of a drop-in fill huge pages") {
+    // There, red zones lie between the slots.
+    if constexpr (detail::build::level == detail::checks::full) return;
+    constexpr std::size_t huge_page = 2'097'152;
+    const std::size_t size = GENERATE(80u, 4'096u);
+    checking_resource upstream;
+    growing_pool_resource resource(&upstream);
+    std::array<void*, 100> batch{};
+    for (std::size_t bytes = 0; bytes < 350'000'000; bytes += batch.size() * size) {
+        resource.allocate_batch(batch, size, 8);
+    }
+    std::size_t large = 0;
+    std::size_t wasteful = 0;
+    for (const auto& asked : upstream.requests_out()) {
+        if (asked.bytes <= huge_page) continue;
+        ++large;
+        wasteful += -asked.bytes % huge_page > size;
+    }
+    resource.release();
+    CHECK(large > 10);
+    CHECK(wasteful == 0);
 }
 
 TEST_CASE("growth restarts after release") {

@@ -60,7 +60,7 @@ public:
 private:
     static constexpr std::pmr::pool_options resolved(
         const std::pmr::pool_options& options) noexcept {
-        constexpr std::size_t default_blocks = std::size_t{1} << 14;
+        constexpr std::size_t default_blocks = std::size_t{1} << 17;
         constexpr std::size_t most_blocks = std::size_t{1} << 19;
         constexpr std::size_t default_size = 4096;
         const std::size_t blocks = options.max_blocks_per_chunk;

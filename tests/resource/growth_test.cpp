@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <memory_resource>
 #include <new>
@@ -255,6 +256,50 @@ TEST_CASE("trim gives the memory of a magazine back that was enlarged, once the 
     CHECK(upstream.bytes_out() > little + 16'384);
     resource.trim();
     CHECK(upstream.bytes_out() == little);
+}
+
+namespace {
+
+/// Keeps a list of what was given back.
+class listed_returns final : public std::pmr::memory_resource {
+public:
+    std::vector<checking_resource::request> returned;
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+
+    void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+        std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+        returned.push_back({bytes, alignment});
+    }
+
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return this == &other;
+    }
+};
+
+}  // namespace
+
+// So a heap can give its end back before larger blocks have told it to keep more.
+TEMPLATE_TEST_CASE("trim gives the latest books back first, then the oldest and smallest slabs", "",
+                   growing_pool_resource, thread_local_pool_resource, synchronized_pool_resource) {
+    listed_returns upstream;
+    TestType resource(&upstream);
+    std::vector<void*> blocks(100'000);
+    resource.allocate_batch(blocks, 64, 8);
+    resource.deallocate_batch(blocks, 64, 8);
+    upstream.returned.clear();
+    resource.trim();
+    const auto& returned = upstream.returned;
+    const auto is_slab = [](const auto& r) { return r.alignment > alignof(void*); };
+    const auto first_slab = std::ranges::find_if(returned, is_slab);
+    CHECK(first_slab != returned.begin());
+    CHECK(std::all_of(first_slab, returned.end(), is_slab));
+    CHECK(returned.end() - first_slab > 50);
+    const auto pages = [](const auto& r) { return r.bytes / 4'096; };
+    CHECK(std::ranges::is_sorted(first_slab, returned.end(), std::less<>(), pages));
 }
 
 TEST_CASE("a custom growth may give slots back instead") {

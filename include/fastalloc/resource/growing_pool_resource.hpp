@@ -302,8 +302,8 @@ detail::bad_free basic_growing_pool_resource<Index, Collector>::trim(Forget forg
         }
         // Upstream may have it served again before this ends.
         forget();
-        slabs.give_back(unused);
         if (is_unused) pool.shrink();
+        slabs.give_back(unused);
     }
     return bad;
 }

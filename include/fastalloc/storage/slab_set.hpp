@@ -185,7 +185,7 @@ public:
 
     /// Slabs, and a directory, that the set no longer uses.
     struct surplus {
-        slab_range* slabs = nullptr;
+        slab_range* slabs = nullptr;  // the oldest first
         slab_directory directory;
     };
 
@@ -219,12 +219,14 @@ public:
 
     /// Effects: gives it back to upstream. Preconditions: it was detached from this set.
     void give_back(surplus detached) noexcept {
+        // The oldest slab first, which is small, and before it what came later: glibc gives back the end of
+        // its heap until larger blocks have made it keep more.
+        detached.directory.release(upstream_);
         while (detached.slabs != nullptr) {
             auto* const s = static_cast<slab_type*>(detached.slabs);
             detached.slabs = s->next;
             give_back(s);
         }
-        detached.directory.release(upstream_);
     }
 
     /// Effects: gives back every slab, whoever still uses its slots.

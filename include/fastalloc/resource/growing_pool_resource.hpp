@@ -35,7 +35,9 @@ FASTALLOC_EXPORT void* allocate_from(std::pmr::memory_resource& resource, std::s
 /// Made from a `pool_config` or a list of them, it has exactly those classes, each of which grows
 /// by its strategy up to its cap. Made like `std::pmr::unsynchronized_pool_resource`, which it can
 /// replace, it serves every size: in classes up to `options().largest_required_pool_block`, from
-/// upstream above. By default a request that fits no class goes to upstream either way.
+/// upstream above; a class grows by an eighth of what it holds, a very large one by less, and by at most
+/// `options().max_blocks_per_chunk` slots at a time. By default a request that fits no class goes to upstream
+/// either way.
 ///
 /// Memory is obtained when it is first needed: no constructor calls upstream, and the drop-in
 /// constructors do not allocate at all. Upstream gets memory back by `trim()`, `release()` and the

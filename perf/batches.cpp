@@ -18,27 +18,29 @@ using order = numbers(std::uint32_t);
 
 /// Allocates `count` blocks, then frees them in that order.
 auto batch(std::uint32_t count, order* order_of) {
-    return apart{[=](auto contender_type) {
-        const numbers places = order_of(count);
-        std::vector<item*> blocks(count);
-        auto contender = make(contender_type, expected{count});
-        auto allocator = contender.template allocator<item>();
-        return measured(count, [&] {
+    const auto work = [](auto& door, const numbers& places) {
+        std::vector<item*> blocks(places.size());
+        auto allocator = door.template allocator<item>();
+        return measured(blocks.size(), [&] {
             for (item*& p : blocks) p = take(allocator);
             for (const std::uint32_t i : places) give(allocator, blocks[i]);
         });
+    };
+    return apart{[=](auto contender_type) {
+        const numbers places = order_of(count);
+        auto contender = make(contender_type, expected{count});
+        auto door = contender.door();
+        return compiled_once(work, door, places);
     }};
 }
 
 /// Has `count` live blocks, and frees and refills them at random, one of so many `parts` after the
 /// other.
 auto refill(std::uint32_t count, std::uint32_t parts) {
-    return apart{[=](auto contender_type) {
-        const numbers places = shuffled(count);
+    const auto work = [=](auto& door, const numbers& places) {
         const std::size_t size = count / parts;
         std::vector<item*> blocks(count);
-        auto contender = make(contender_type, expected{count});
-        auto allocator = contender.template allocator<item>();
+        auto allocator = door.template allocator<item>();
         for (item*& p : blocks) p = take(allocator);
         const outcome result = measured(count, [&] {
             for (std::size_t start = 0; start != count; start += size) {
@@ -49,6 +51,12 @@ auto refill(std::uint32_t count, std::uint32_t parts) {
         });
         for (item* const p : blocks) give(allocator, p);
         return result;
+    };
+    return apart{[=](auto contender_type) {
+        const numbers places = shuffled(count);
+        auto contender = make(contender_type, expected{count});
+        auto door = contender.door();
+        return compiled_once(work, door, places);
     }};
 }
 

@@ -24,8 +24,8 @@ using entry = std::pair<const key, std::uint64_t>;
 
 /// A queue of `length` elements. An operation is one push and one pop.
 auto list_fifo(std::size_t length) {
-    return [length](benchmark::State& state, auto& contender) {
-        auto allocator = contender.template allocator<std::uint64_t>();
+    return [length](benchmark::State& state, auto& door) {
+        auto allocator = door.template allocator<std::uint64_t>();
         std::list<std::uint64_t, decltype(allocator)> list(length, 0, allocator);
         for (auto _ : state) {
             list.pop_front();
@@ -38,9 +38,9 @@ auto list_fifo(std::size_t length) {
 // The two trees: a map and a set of random keys.
 
 struct map {
-    template <class Contender>
-    static auto make(Contender& contender) {
-        auto allocator = contender.template allocator<entry>();
+    template <class Door>
+    static auto make(Door& door) {
+        auto allocator = door.template allocator<entry>();
         return std::map<key, std::uint64_t, std::less<key>, decltype(allocator)>(allocator);
     }
 
@@ -49,9 +49,9 @@ struct map {
 };
 
 struct set {
-    template <class Contender>
-    static auto make(Contender& contender) {
-        auto allocator = contender.template allocator<key>();
+    template <class Door>
+    static auto make(Door& door) {
+        auto allocator = door.template allocator<key>();
         return std::set<key, std::less<key>, decltype(allocator)>(allocator);
     }
 
@@ -81,8 +81,8 @@ void turn_over(auto& tree, const numbers& keys, std::size_t run) {
 template <class Tree>
 auto churn(std::uint32_t size, std::uint32_t run) {
     const numbers keys = shuffled(2 * size);
-    return [=](benchmark::State& state, auto& contender) {
-        auto tree = Tree::make(contender);
+    return [=](benchmark::State& state, auto& door) {
+        auto tree = Tree::make(door);
         fill<Tree>(tree, keys);
         turn_over<Tree>(tree, keys, run);
         for (auto _ : state) turn_over<Tree>(tree, keys, run);
@@ -95,8 +95,8 @@ auto churn(std::uint32_t size, std::uint32_t run) {
 template <class Tree>
 auto walk(std::uint32_t size) {
     const numbers keys = shuffled(2 * size);
-    return [=](benchmark::State& state, auto& contender) {
-        auto tree = Tree::make(contender);
+    return [=](benchmark::State& state, auto& door) {
+        auto tree = Tree::make(door);
         fill<Tree>(tree, keys);
         turn_over<Tree>(tree, keys, 1);
         for (auto _ : state) {
@@ -111,8 +111,8 @@ auto walk(std::uint32_t size) {
 /// The same for a list, half of whose elements have been replaced at random before.
 auto list_walk(std::uint32_t size) {
     const numbers order = shuffled(size);
-    return [=](benchmark::State& state, auto& contender) {
-        auto allocator = contender.template allocator<std::uint64_t>();
+    return [=](benchmark::State& state, auto& door) {
+        auto allocator = door.template allocator<std::uint64_t>();
         std::list<std::uint64_t, decltype(allocator)> list(allocator);
         std::vector<typename decltype(list)::iterator> places;
         for (std::uint32_t i = 0; i != size; ++i) places.push_back(list.insert(list.end(), i));
@@ -127,9 +127,9 @@ auto list_walk(std::uint32_t size) {
     };
 }
 
-template <class Contender>
-auto make_table(Contender& contender) {
-    auto allocator = contender.template allocator<entry>();
+template <class Door>
+auto make_table(Door& door) {
+    auto allocator = door.template allocator<entry>();
     return std::unordered_map<key, std::uint64_t, std::hash<key>, std::equal_to<key>,
                               decltype(allocator)>(allocator);
 }
@@ -138,9 +138,9 @@ auto make_table(Contender& contender) {
 /// element.
 auto unordered_map_build(std::uint32_t size) {
     const numbers keys = shuffled(size);
-    return [keys](benchmark::State& state, auto& contender) {
-        measure_rounds(state, contender, keys.size(), [&] {
-            auto table = make_table(contender);
+    return [keys](benchmark::State& state, auto& door) {
+        measure_rounds(state, door, keys.size(), [&] {
+            auto table = make_table(door);
             for (const key k : keys) table.emplace(k, k);
             benchmark::DoNotOptimize(table.size());
         });
@@ -151,9 +151,9 @@ auto unordered_map_build(std::uint32_t size) {
 /// one element, in and out.
 auto unordered_map_rebuild(std::uint32_t size) {
     const numbers keys = shuffled(size);
-    return [=](benchmark::State& state, auto& contender) {
-        measure_rounds(state, contender, 2 * keys.size(), [&] {
-            auto table = make_table(contender);
+    return [=](benchmark::State& state, auto& door) {
+        measure_rounds(state, door, 2 * keys.size(), [&] {
+            auto table = make_table(door);
             for (const key k : keys) table.emplace(k, k);
             for (key k = 0; k != size; ++k) table.erase(k);
             for (const key k : keys) table.emplace(k, k);
@@ -164,11 +164,11 @@ auto unordered_map_rebuild(std::uint32_t size) {
 
 /// A queue into which 1,000 elements of 64 bytes come at once, and out of which they go one by one;
 /// ten times, then it is destroyed. An operation is one element, in and out.
-constexpr auto deque_bursts = [](benchmark::State& state, auto& contender) {
+constexpr auto deque_bursts = [](benchmark::State& state, auto& door) {
     constexpr std::size_t bursts = 10;
     constexpr std::size_t size = 1'000;
-    measure_rounds(state, contender, bursts * size, [&] {
-        auto allocator = contender.template allocator<item>();
+    measure_rounds(state, door, bursts * size, [&] {
+        auto allocator = door.template allocator<item>();
         std::deque<item, decltype(allocator)> deque(allocator);
         for (std::size_t burst = 0; burst != bursts; ++burst) {
             for (std::size_t i = 0; i != size; ++i) deque.push_back({{i}});
@@ -185,9 +185,9 @@ auto strings_mixed(std::uint32_t count) {
     constexpr std::size_t steps = 8'192;
     const numbers lengths = random_sizes(16, 512, steps);
     const numbers places = random_below(count, steps);
-    return [=](benchmark::State& state, auto& contender) {
+    return [=](benchmark::State& state, auto& door) {
         const std::string text(512, 'x');
-        auto allocator = contender.template allocator<char>();
+        auto allocator = door.template allocator<char>();
         using string = std::basic_string<char, std::char_traits<char>, decltype(allocator)>;
         std::vector<string> strings(count, string(allocator));
         const auto round = [&] {
@@ -203,12 +203,12 @@ auto strings_mixed(std::uint32_t count) {
 
 /// A hundred vectors that were not told how many elements will come, and take turns to get 1,000
 /// each, of 8 bytes; then they are destroyed. An operation is one element.
-constexpr auto vector_growth = [](benchmark::State& state, auto& contender) {
+constexpr auto vector_growth = [](benchmark::State& state, auto& door) {
     constexpr std::size_t count = 100;
     constexpr std::size_t size = 1'000;
-    auto allocator = contender.template allocator<std::uint64_t>();
+    auto allocator = door.template allocator<std::uint64_t>();
     using vector = std::vector<std::uint64_t, decltype(allocator)>;
-    measure_rounds(state, contender, count * size, [&] {
+    measure_rounds(state, door, count * size, [&] {
         std::vector<vector> vectors(count, vector(allocator));
         for (std::size_t i = 0; i != size; ++i) {
             for (vector& v : vectors) v.push_back(i);

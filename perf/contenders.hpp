@@ -2,7 +2,7 @@
 #pragma once
 
 /// Who is measured. A *contender* is a resource and the *door* that a program reaches it by; a
-/// workload asks it for `allocator<T>()` and knows nothing else of it.
+/// workload asks the door for `allocator<T>()` and knows nothing else of it.
 
 #include <fastalloc/fastalloc.hpp>
 
@@ -283,6 +283,29 @@ T* opaque(T* p) {
     return p;
 }
 
+/// What a workload sees of a contender that is reached by way of `memory_resource*`: the same type of
+/// all, so that all run the same machine code. For each of them alone the compiler would inline more
+/// of a container or less, which alone can be a quarter of the time.
+class pointer_door {
+public:
+    explicit pointer_door(std::pmr::memory_resource* resource, monotonic* buffer = nullptr)
+        : resource_(opaque(resource)), buffer_(buffer) {}
+
+    template <class T>
+    std::pmr::polymorphic_allocator<T> allocator() const {
+        return resource_;
+    }
+
+    /// To be called where nothing is live: who does not free begins anew.
+    void all_is_freed() const {
+        if (buffer_ != nullptr) buffer_->release();
+    }
+
+private:
+    std::pmr::memory_resource* resource_;
+    monotonic* buffer_;
+};
+
 /// By way of `memory_resource*`, as std::pmr's containers go.
 template <label Name, class Resource>
 class through_pointer {
@@ -296,17 +319,34 @@ public:
 
     Resource& resource() { return resource_; }
 
-    template <class T>
-    std::pmr::polymorphic_allocator<T> allocator() {
+    pointer_door door() {
         if constexpr (std::is_same_v<Resource, new_delete>) {
-            return opaque(std::pmr::new_delete_resource());
+            return pointer_door(std::pmr::new_delete_resource());
+        } else if constexpr (std::is_same_v<Resource, monotonic>) {
+            return pointer_door(&resource_, &resource_);
         } else {
-            return opaque<std::pmr::memory_resource>(&resource_);
+            return pointer_door(&resource_);
         }
     }
 
 private:
     Resource resource_;
+};
+
+template <class Resource>
+class type_door {
+public:
+    explicit type_door(Resource& resource) : resource_(opaque(&resource)) {}
+
+    template <class T>
+    fastalloc::resource_allocator<T, Resource> allocator() const {
+        return *resource_;
+    }
+
+    void all_is_freed() const {}
+
+private:
+    Resource* resource_;
 };
 
 /// By way of the resource's type, without a virtual call.
@@ -320,13 +360,20 @@ public:
     requires std::is_constructible_v<Resource, Arguments...>
     explicit through_type(Arguments... arguments) : resource_(arguments...) {}
 
-    template <class T>
-    fastalloc::resource_allocator<T, Resource> allocator() {
-        return *opaque(&resource_);
-    }
+    type_door<Resource> door() { return type_door<Resource>(resource_); }
 
 private:
     Resource resource_;
+};
+
+template <template <class> class Allocator>
+struct process_door {
+    template <class T>
+    Allocator<T> allocator() const {
+        return {};
+    }
+
+    void all_is_freed() const {}
 };
 
 /// By way of an allocator that is the same in the whole process.
@@ -336,10 +383,7 @@ public:
     using resource_type = void;
     static constexpr const char* name = Name.text;
 
-    template <class T>
-    Allocator<T> allocator() {
-        return {};
-    }
+    process_door<Allocator> door() { return {}; }
 };
 
 // The contenders.

@@ -171,7 +171,7 @@ constexpr auto steady = apart{[](auto contender_type) {
     const numbers places = random_below(few, million);
     std::vector<item*> blocks(few);
     auto contender = make(contender_type, expected{few});
-    auto allocator = contender.template allocator<item>();
+    auto allocator = contender.door().template allocator<item>();
     for (item*& p : blocks) p = take(allocator);
     const auto replace_all = [&](const auto& free, const auto& allocate) {
         for (const std::uint32_t i : places) {
@@ -197,7 +197,7 @@ constexpr auto steady = apart{[](auto contender_type) {
 constexpr auto growth = apart{[](auto contender_type) {
     std::vector<item*> blocks(million);
     auto contender = make(contender_type, expected{million});
-    auto allocator = contender.template allocator<item>();
+    auto allocator = contender.door().template allocator<item>();
     const outcome result = observed(million, [&](samples& samples) {
         for (item*& p : blocks) samples.time([&] { p = take(allocator); });
     });

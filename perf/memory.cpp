@@ -193,7 +193,7 @@ auto live(std::uint32_t count) {
         std::vector<item*> blocks(count);
         const growth since;
         auto contender = make(contender_type, expected{count});
-        auto allocator = contender.template allocator<item>();
+        auto allocator = contender.door().template allocator<item>();
         for (item*& p : blocks) p = take(allocator);
         outcome result;
         const double live_bytes = static_cast<double>(count) * sizeof(item);
@@ -217,7 +217,7 @@ auto spike(std::uint32_t count) {
         std::vector<item*> blocks(count);
         const growth since;
         auto contender = make(contender_type, expected{count});
-        auto allocator = contender.template allocator<item>();
+        auto allocator = contender.door().template allocator<item>();
         outcome result;
         const auto steady = [&](const char* name) {
             for (std::size_t i = 0; i != few; ++i) blocks[i] = take(allocator);

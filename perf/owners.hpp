@@ -222,20 +222,24 @@ using shared_pools = contender_list<growing, lock_free>;
 
 // The contenders of the rows in which an object has several.
 
-/// std::shared_ptr, whose allocator is found behind a door.
-template <class Door>
-struct shared_ptr_by : Door {
+/// std::shared_ptr, whose allocator is behind the door of a contender.
+template <class Contender>
+class shared_ptr_by : Contender {
+public:
+    using Contender::name;
+    using typename Contender::resource_type;
+
     auto make_shared(std::uint64_t n) {
-        return std::allocate_shared<object>(this->template allocator<object>(), n);
+        return std::allocate_shared<object>(this->door().template allocator<object>(), n);
     }
 };
 
-struct mimalloc_door : through_process<"mimalloc", mimalloc_allocator> {
+struct mimalloc_process : through_process<"mimalloc", mimalloc_allocator> {
     using resource_type = mimalloc;
 };
 
 using shared_ptrs = contender_list<
-    shared_ptr_by<through_process<"make_shared", std::allocator>>, shared_ptr_by<mimalloc_door>,
+    shared_ptr_by<through_process<"make_shared", std::allocator>>, shared_ptr_by<mimalloc_process>,
     shared_ptr_by<through_type<"fastalloc_resource_allocator", fastalloc::growing_pool_resource>>,
     shared_ptr_by<through_process<"fastalloc_allocator", fastalloc::allocator>>>;
 

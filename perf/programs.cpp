@@ -58,11 +58,11 @@ using order_indices =
 /// A Boost.MultiIndex of 10,000 orders. An operation fills an order, chosen at random, and enters
 /// the next; every tenth has its price changed before, and for every hundredth all of a customer's
 /// are looked through.
-constexpr auto multi_index_orders = [](benchmark::State& state, auto& contender) {
+constexpr auto multi_index_orders = [](benchmark::State& state, auto& door) {
     constexpr std::uint32_t count = 10'000;
     const numbers places = shuffled(count);
     const numbers prices = random_below(1'000, count);
-    auto allocator = contender.template allocator<order>();
+    auto allocator = door.template allocator<order>();
     using table = mi::multi_index_container<order, order_indices, decltype(allocator)>;
     table orders(typename table::ctor_args_list(), allocator);
     orders.reserve(count);
@@ -98,11 +98,11 @@ constexpr auto multi_index_orders = [](benchmark::State& state, auto& contender)
 #ifdef FASTALLOC_PERF_BOOST
 /// A search index in Boost.Container's map, list and stable_vector: 1,000 documents of 64 words out
 /// of 2,000. An operation is one word of a document that is replaced, chosen at random.
-constexpr auto container_index = [](benchmark::State& state, auto& contender) {
+constexpr auto container_index = [](benchmark::State& state, auto& door) {
     constexpr std::uint32_t documents = 1'000, words = 2'000, length = 64;
     const numbers text = random_below(words, 4 * documents * length);
     const numbers changed = shuffled(documents);
-    auto allocator = contender.template allocator<std::uint32_t>();
+    auto allocator = door.template allocator<std::uint32_t>();
     using allocator_type = decltype(allocator);
     using entry_allocator =
         typename std::allocator_traits<allocator_type>::template rebind_alloc<std::byte>;
@@ -180,11 +180,11 @@ std::string json_text(std::uint32_t records) {
 
 /// A document is parsed, a quarter of its records, chosen at random, gets other tags and another
 /// name, a quarter is removed, and all is dropped. An operation is one record.
-constexpr auto json_document = [](benchmark::State& state, auto& contender) {
+constexpr auto json_document = [](benchmark::State& state, auto& door) {
     constexpr std::uint32_t records = 600;
     const std::string text = json_text(records);
     const numbers places = shuffled(records);
-    using json = typename json_over<decltype(contender.template allocator<char>())>::type;
+    using json = typename json_over<decltype(door.template allocator<char>())>::type;
     const auto round = [&] {
         json document = json::parse(text);
         for (std::size_t i = 0; i != records / 4; ++i) {

@@ -94,7 +94,7 @@ bool run(std::string_view what, std::size_t count, std::string_view name) {
         if (!resource::is_available()) return false;
     }
     Contender contender;
-    const auto allocator = contender.template allocator<std::uint64_t>();
+    const auto allocator = contender.door().template allocator<std::uint64_t>();
     if (what == "threads") {
         threads(count, allocator);
     } else if (what == "hand_off") {

@@ -38,14 +38,29 @@ std::string name_here() {
     return {};
 }
 
-/// Effects: `workload(state, contender)`. A workload that makes its contender itself is told which.
+/// Returns: `work(arguments...)`, which is compiled by itself, whoever calls: contenders whose door has
+/// the same type run the same machine code.
+template <class Work, class... Arguments>
+auto compiled_once(const Work& work, Arguments&... arguments) {
+    using function = decltype(work(arguments...))(const Work&, Arguments&...);
+    function* const body = [](const Work& w, Arguments&... a) { return w(a...); };
+    return opaque(body)(work, arguments...);
+}
+
+/// Effects: `workload(state, door)`, or `workload(state, contender)` of one that has no door. A
+/// workload that makes its contender itself is told which.
 template <class Contender, class Workload>
 void run(benchmark::State& state, const Workload& workload) {
     if constexpr (std::is_invocable_v<Workload, benchmark::State&, std::type_identity<Contender>>) {
         workload(state, std::type_identity<Contender>());
     } else {
         Contender contender;
-        workload(state, contender);
+        if constexpr (requires { contender.door(); }) {
+            auto door = contender.door();
+            compiled_once(workload, state, door);
+        } else {
+            workload(state, contender);
+        }
     }
 }
 
@@ -64,7 +79,7 @@ void add_cells(const std::string& row, Workload workload, contender_list<Contend
     (add_cell<Contenders>(row, workload), ...);
 }
 
-/// Registers `workload(state, contender)` as `row/contender` for each contender of each list.
+/// Registers `workload` as `row/contender` for each contender of each list.
 template <class Workload, class... Lists>
 void add_row(const std::string& row, Workload workload, Lists... lists) {
     (add_cells(row, workload, lists), ...);
@@ -76,30 +91,21 @@ inline void count_operations(benchmark::State& state, std::size_t operations) {
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(operations));
 }
 
-/// To be called where nothing is live: who does not free begins anew.
-template <class Contender>
-void all_is_freed(Contender& contender) {
-    if constexpr (std::is_same_v<typename Contender::resource_type, monotonic>) {
-        contender.resource().release();
-    }
-}
-
 /// Measures `round()`, which is as many `operations` and leaves nothing live.
-template <class Contender, class Round>
-void measure_rounds(benchmark::State& state, Contender& contender, std::size_t operations,
-                    Round round) {
+template <class Door, class Round>
+void measure_rounds(benchmark::State& state, Door& door, std::size_t operations, Round round) {
     const auto whole = [&] {
         round();
-        all_is_freed(contender);
+        door.all_is_freed();
     };
     whole();  // no contender pays for its first memory
     for (auto _ : state) whole();
     count_operations(state, operations);
 }
 
-/// What a contender's allocators are.
-template <class Contender, class T>
-using allocator_of = decltype(std::declval<Contender&>().template allocator<T>());
+/// What a door's allocators are.
+template <class Door, class T>
+using allocator_of = decltype(std::declval<Door&>().template allocator<T>());
 
 /// Allocates `n` objects and writes the first word, as a user would.
 ///
@@ -125,8 +131,8 @@ struct item {
 };
 
 /// Allocates a block and frees it.
-inline constexpr auto pair = [](benchmark::State& state, auto& contender) {
-    auto allocator = contender.template allocator<item>();
+inline constexpr auto pair = [](benchmark::State& state, auto& door) {
+    auto allocator = door.template allocator<item>();
     for (auto _ : state) give(allocator, take(allocator));
     count_operations(state, 1);
 };

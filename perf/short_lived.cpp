@@ -20,7 +20,7 @@ namespace {
 
 /// A resource that is made for one request: 300 blocks of 8 to 2,048 bytes, at most 100 at a time,
 /// each freed before the resource is destroyed.
-constexpr auto request = [](benchmark::State& state, auto& contender) {
+constexpr auto request = [](benchmark::State& state, auto contender_type) {
     constexpr std::uint32_t most = 100;
     constexpr std::size_t steps = 300;
     const numbers words = random_sizes(1, 256, steps);
@@ -29,9 +29,8 @@ constexpr auto request = [](benchmark::State& state, auto& contender) {
         std::uint64_t* start = nullptr;
         std::size_t words = 0;
     };
-    for (auto _ : state) {
-        std::remove_reference_t<decltype(contender)> fresh;
-        auto allocator = fresh.template allocator<std::uint64_t>();
+    const auto serve = [&words, &places](auto& door) {
+        auto allocator = door.template allocator<std::uint64_t>();
         piece pieces[most];
         const auto drop = [&](piece& p) {
             if (p.start != nullptr) give(allocator, p.start, p.words);
@@ -42,6 +41,11 @@ constexpr auto request = [](benchmark::State& state, auto& contender) {
             p = {take(allocator, words[i]), words[i]};
         }
         for (piece& p : pieces) drop(p);
+    };
+    for (auto _ : state) {
+        typename decltype(contender_type)::type fresh;
+        auto door = fresh.door();
+        compiled_once(serve, door);
     }
     count_operations(state, steps);
 };
@@ -58,7 +62,7 @@ auto many_pools(std::size_t count) {
             const auto all = std::make_unique<contender[]>(count);
             const auto each_in_turn = [&](const auto& work) {
                 for (std::size_t i = 0; i != blocks.size(); ++i) {
-                    auto allocator = all[i % count].template allocator<std::uint64_t>();
+                    auto allocator = all[i % count].door().template allocator<std::uint64_t>();
                     work(allocator, blocks[i], words[i / count]);
                 }
             };

@@ -14,8 +14,8 @@ namespace perf {
 namespace {
 
 /// As `pair`, but nobody writes to the block: the cost of the two calls alone.
-constexpr auto pair_untouched = [](benchmark::State& state, auto& contender) {
-    auto allocator = contender.template allocator<item>();
+constexpr auto pair_untouched = [](benchmark::State& state, auto& door) {
+    auto allocator = door.template allocator<item>();
     for (auto _ : state) {
         item* p = allocator.allocate(1);
         benchmark::DoNotOptimize(p);
@@ -25,10 +25,10 @@ constexpr auto pair_untouched = [](benchmark::State& state, auto& contender) {
 };
 
 /// As `pair`, with a size that is known only when asked for: 8 to 512 bytes.
-constexpr auto pair_mixed = [](benchmark::State& state, auto& contender) {
+constexpr auto pair_mixed = [](benchmark::State& state, auto& door) {
     constexpr std::size_t count = 1024;
     const numbers words = random_below(64, count);
-    auto allocator = contender.template allocator<std::uint64_t>();
+    auto allocator = door.template allocator<std::uint64_t>();
     for (auto _ : state) {
         for (const std::size_t n : words) give(allocator, take(allocator, n + 1), n + 1);
     }
@@ -37,8 +37,8 @@ constexpr auto pair_mixed = [](benchmark::State& state, auto& contender) {
 
 /// Frees the oldest of `length` blocks and allocates one.
 auto fifo(std::size_t length) {
-    return [length](benchmark::State& state, auto& contender) {
-        auto allocator = contender.template allocator<item>();
+    return [length](benchmark::State& state, auto& door) {
+        auto allocator = door.template allocator<item>();
         std::vector<item*> blocks(length);
         for (item*& p : blocks) p = take(allocator);
         for (auto _ : state) {

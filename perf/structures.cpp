@@ -40,7 +40,7 @@ struct element {
 /// A tree four levels high, each part of which has eight more, up to 400 characters of text, and
 /// two attributes of 1 to 64 characters; it is built from the top, and dropped. An operation is one
 /// part.
-constexpr auto document = [](benchmark::State& state, auto& contender) {
+constexpr auto document = [](benchmark::State& state, auto& door) {
     constexpr std::size_t fan_out = 8;
     constexpr std::size_t count = 1 + fan_out * (1 + fan_out * (1 + fan_out));
     constexpr std::size_t attributes = 2;
@@ -49,10 +49,10 @@ constexpr auto document = [](benchmark::State& state, auto& contender) {
     const std::string characters(400, 'x');
     const char* const names[attributes] = {"identifier", "the name that it is shown by"};
 
-    const auto allocator = contender.template allocator<char>();
+    const auto allocator = door.template allocator<char>();
     using part = element<std::remove_const_t<decltype(allocator)>>;
     using string = typename part::string;
-    measure_rounds(state, contender, count, [&] {
+    measure_rounds(state, door, count, [&] {
         std::size_t built = 0;
         const auto build = [&](auto& self, part& p, int levels) -> void {
             p.text.assign(characters.data(), texts[built]);
@@ -77,19 +77,18 @@ constexpr auto document = [](benchmark::State& state, auto& contender) {
 /// use, and a hash table of places in it. It is asked for 20,000 numbers of 1 to 100,000, a small
 /// one likelier than a large one by their ratio, and then destroyed. An operation is one number: in
 /// about a third of the cases an entry has to make room for another.
-constexpr auto lru_cache = [](benchmark::State& state, auto& contender) {
+constexpr auto lru_cache = [](benchmark::State& state, auto& door) {
     constexpr std::size_t capacity = 1'000;
     const numbers asked = random_sizes(1, 100'000, 20'000);
-    using contender_type = std::remove_reference_t<decltype(contender)>;
-    using list = std::list<item, allocator_of<contender_type, item>>;
+    using door_type = std::remove_reference_t<decltype(door)>;
+    using list = std::list<item, allocator_of<door_type, item>>;
     using place = typename list::iterator;
     using entry = std::pair<const std::uint64_t, place>;
-    using table =
-        std::unordered_map<std::uint64_t, place, std::hash<std::uint64_t>,
-                           std::equal_to<std::uint64_t>, allocator_of<contender_type, entry>>;
-    measure_rounds(state, contender, asked.size(), [&] {
-        list recent(contender.template allocator<item>());
-        table places(contender.template allocator<entry>());
+    using table = std::unordered_map<std::uint64_t, place, std::hash<std::uint64_t>,
+                                     std::equal_to<std::uint64_t>, allocator_of<door_type, entry>>;
+    measure_rounds(state, door, asked.size(), [&] {
+        list recent(door.template allocator<item>());
+        table places(door.template allocator<entry>());
         for (const std::uint64_t n : asked) {
             if (const auto found = places.find(n); found != places.end()) {
                 recent.splice(recent.begin(), recent, found->second);
@@ -110,7 +109,7 @@ constexpr auto lru_cache = [](benchmark::State& state, auto& contender) {
 /// most 2,000, each in a place of its own. A step takes any place: the order that is there is
 /// cancelled, and another comes. After every fourth step the first order of the highest price is
 /// matched, and goes. The book begins empty and is destroyed in the end. An operation is one step.
-constexpr auto order_book = [](benchmark::State& state, auto& contender) {
+constexpr auto order_book = [](benchmark::State& state, auto& door) {
     constexpr std::uint32_t most = 2'000;
     constexpr std::size_t steps = 20'000;
     const numbers places = random_below(most, steps);
@@ -120,17 +119,17 @@ constexpr auto order_book = [](benchmark::State& state, auto& contender) {
         std::uint32_t price;
         std::uint64_t amount;
     };
-    using contender_type = std::remove_reference_t<decltype(contender)>;
-    using queue = std::list<order, allocator_of<contender_type, order>>;
+    using door_type = std::remove_reference_t<decltype(door)>;
+    using queue = std::list<order, allocator_of<door_type, order>>;
     using level = std::pair<const std::uint32_t, queue>;
-    using book = std::map<std::uint32_t, queue, std::greater<std::uint32_t>,
-                          allocator_of<contender_type, level>>;
+    using book =
+        std::map<std::uint32_t, queue, std::greater<std::uint32_t>, allocator_of<door_type, level>>;
     struct whereabouts {
         typename book::iterator level;
         typename queue::iterator order;
     };
-    measure_rounds(state, contender, steps, [&] {
-        book levels(contender.template allocator<level>());
+    measure_rounds(state, door, steps, [&] {
+        book levels(door.template allocator<level>());
         std::vector<std::optional<whereabouts>> orders(most);
         const auto remove = [&](std::optional<whereabouts>& order) {
             queue& others = order->level->second;
@@ -144,8 +143,7 @@ constexpr auto order_book = [](benchmark::State& state, auto& contender) {
             auto found = levels.lower_bound(prices[i]);
             if (found == levels.end() || found->first != prices[i]) {
                 found = levels.emplace_hint(
-                    found, prices[i],
-                    queue(contender.template allocator<typename queue::value_type>()));
+                    found, prices[i], queue(door.template allocator<typename queue::value_type>()));
             }
             found->second.push_back({places[i], prices[i], i});
             order = {found, std::prev(found->second.end())};

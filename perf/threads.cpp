@@ -42,9 +42,9 @@ template <class Workload>
 struct on_threads {
     static constexpr bool sets_time = true;
 
-    void operator()(benchmark::State& state, auto& contender) const {
+    void operator()(benchmark::State& state, auto& door) const {
         team workers(threads);
-        workload(state, contender, workers);
+        workload(state, door, workers);
     }
 
     Workload workload;
@@ -90,12 +90,12 @@ void drop(Allocator allocator, std::span<piece> pieces) {
 
 /// Each thread has 1,000 blocks of 64 bytes, and replaces one of them, chosen at random. An
 /// operation frees one and allocates one.
-constexpr auto replace_64 = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto replace_64 = [](benchmark::State& state, auto& door, team& workers) {
     struct blocks {
         std::vector<item*> live;
         numbers places;
     };
-    const auto allocator = contender.template allocator<item>();
+    const auto allocator = door.template allocator<item>();
     std::vector<own<blocks>> owners(workers.size());
     workers.run([&](std::size_t thread) {
         auto mine = allocator;
@@ -121,12 +121,12 @@ constexpr auto replace_64 = [](benchmark::State& state, auto& contender, team& w
 };
 
 /// The same with blocks of 8 to 512 bytes.
-constexpr auto replace_mixed = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto replace_mixed = [](benchmark::State& state, auto& door, team& workers) {
     struct blocks {
         std::vector<piece> live;
         numbers places, words;
     };
-    const auto allocator = contender.template allocator<std::uint64_t>();
+    const auto allocator = door.template allocator<std::uint64_t>();
     std::vector<own<blocks>> owners(workers.size());
     workers.run([&](std::size_t thread) {
         auto& [live, places, words] = static_cast<blocks&>(owners[thread]);
@@ -145,11 +145,11 @@ constexpr auto replace_mixed = [](benchmark::State& state, auto& contender, team
 /// As in the benchmark of Larson and Krishnan: 1,000 blocks of 8 to 1,000 bytes a thread, replaced
 /// at random; after each round a thread takes over the blocks of the next thread. So some blocks
 /// are freed by another thread than allocated them. An operation frees one and allocates one.
-constexpr auto larson = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto larson = [](benchmark::State& state, auto& door, team& workers) {
     struct inputs {
         numbers places, words;
     };
-    const auto allocator = contender.template allocator<std::uint64_t>();
+    const auto allocator = door.template allocator<std::uint64_t>();
     const std::size_t n = workers.size();
     std::vector<own<inputs>> inputs_of(n);
     std::vector<piece> pieces(n * most_live);
@@ -176,11 +176,11 @@ constexpr auto larson = [](benchmark::State& state, auto& contender, team& worke
 /// Every other thread allocates blocks of 64 bytes and writes to them, the next one reads and
 /// frees them, at most 1,024 behind. A thread that is alone does both, 1,024 blocks at a time. An
 /// operation is one block.
-constexpr auto hand_off_64 = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto hand_off_64 = [](benchmark::State& state, auto& door, team& workers) {
     using items = ring<item>;
     constexpr std::size_t batches = steps / std::tuple_size_v<items::batch>;
     static_assert(batches % items::batches == 0);
-    const auto allocator = contender.template allocator<item>();
+    const auto allocator = door.template allocator<item>();
     const bool alone = workers.size() == 1;
     std::deque<items> rings;
     for (std::size_t i = 0; i < workers.size(); i += 2) rings.emplace_back(workers.size());
@@ -220,9 +220,9 @@ constexpr auto hand_off_64 = [](benchmark::State& state, auto& contender, team& 
 
 /// Each thread has a map of 1,000 random keys, the oldest of which is replaced by another. An
 /// operation erases one key and inserts another.
-constexpr auto map_churn = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto map_churn = [](benchmark::State& state, auto& door, team& workers) {
     using entry = std::pair<const int, std::uint64_t>;
-    const auto allocator = contender.template allocator<entry>();
+    const auto allocator = door.template allocator<entry>();
     using map = std::map<int, std::uint64_t, std::less<int>, std::remove_cv_t<decltype(allocator)>>;
     const numbers random = shuffled(2 * most_live);
     const std::vector<int> keys(random.begin(), random.end());
@@ -245,13 +245,13 @@ constexpr auto map_churn = [](benchmark::State& state, auto& contender, team& wo
 
 /// All threads allocate 10,000 blocks of 8 to 512 bytes each, free them in random order, and wait
 /// until the last is done. An operation is one allocation and one deallocation.
-constexpr auto burst = [](benchmark::State& state, auto& contender, team& workers) {
+constexpr auto burst = [](benchmark::State& state, auto& door, team& workers) {
     struct blocks {
         std::vector<piece> pieces;
         numbers words;
     };
     const numbers order = shuffled(10'000);
-    const auto allocator = contender.template allocator<std::uint64_t>();
+    const auto allocator = door.template allocator<std::uint64_t>();
     std::vector<own<blocks>> owners(workers.size());
     std::barrier idle(static_cast<std::ptrdiff_t>(workers.size()));
     workers.run([&](std::size_t thread) {
@@ -274,9 +274,9 @@ constexpr auto burst = [](benchmark::State& state, auto& contender, team& worker
 struct thread_start {
     static constexpr bool sets_time = true;
 
-    void operator()(benchmark::State& state, auto& contender) const {
+    void operator()(benchmark::State& state, auto& door) const {
         using clock = std::chrono::steady_clock;
-        const auto allocator = contender.template allocator<std::uint64_t>();
+        const auto allocator = door.template allocator<std::uint64_t>();
         const numbers words = random_below(64, 10);
         std::vector<piece> pieces(words.size());
         const auto live = [&] {

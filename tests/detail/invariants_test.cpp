@@ -97,6 +97,12 @@ struct detail::invariants_test_access {
     static auto& slabs(S& s) {
         return s.slabs_;
     }
+    template <class Index>
+    static auto* youngest(detail::slab_set<Index>& s) {
+        return static_cast<detail::listed_slab<Index>*>(s.slabs_);
+    }
+    static auto& positions(detail::partial_slabs& s) { return s.positions_; }
+    static auto& by_number(detail::partial_slabs& s) { return s.slabs_; }
     template <class S>
     static auto& slab_count(S& s) {
         return s.slab_count_;
@@ -377,12 +383,11 @@ TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", 
     check_notices(all_is_well, access::capacity(slabs), slabs.capacity() + 1);
     check_notices(all_is_well, access::slab_count(slabs), 11);
     check_notices(all_is_well, access::slab_count(slabs), 13);
-    check_notices(all_is_well, access::partial(slabs), nullptr);
-    check_notices(all_is_well, access::partial(slabs), access::current(slabs));
-    check_notices(all_is_well, access::partial(slabs)->links.next_partial, access::partial(slabs));
-    check_notices(all_is_well, access::partial(slabs)->links.next_partial, nullptr);
     check_notices(all_is_well, access::current(slabs), nullptr);
-    check_notices(all_is_well, access::current(slabs), access::partial(slabs));
+    check_notices(all_is_well, access::current(slabs),
+                  static_cast<decltype(access::youngest(slabs))>(access::slabs(slabs)->next));
+    check_notices(all_is_well, access::youngest(slabs)->links.number, 10);
+    check_notices(all_is_well, access::youngest(slabs)->links.number, 12);
     check_notices(all_is_well, access::slabs(slabs), access::slabs(slabs)->next);
     check_notices(all_is_well, access::slabs(slabs)->next, access::slabs(slabs));
     check_notices(all_is_well, access::slabs(slabs)->bytes, 64);
@@ -399,6 +404,13 @@ TEMPLATE_TEST_CASE("a slab_set knows its slabs and which have a free slot", "", 
     check_notices(all_is_well, access::hash_shift(directory), access::hash_shift(directory) + 1);
     check_notices(all_is_well, access::granule_shift(directory),
                   access::granule_shift(directory) + 1);
+    // Which have a free slot.
+    detail::partial_slabs& partial = *access::partial(slabs);
+    check_notices(all_is_well, access::partial(slabs), nullptr);
+    check_notices(all_is_well, access::by_number(partial)[11], nullptr);
+    check_notices(all_is_well, access::by_number(partial)[11], access::slabs(slabs)->next);
+    check_notices(all_is_well, access::available(access::positions(partial)), 10);
+    check_notices(all_is_well, access::available(access::positions(partial)), 12);
     const auto has_all = [&] { return directory.invariants_hold(access::slabs(slabs)); };
     check_notices(has_all, access::entry_slab(directory), nullptr);
     check_notices(has_all, access::slabs(slabs)->next->next, nullptr);

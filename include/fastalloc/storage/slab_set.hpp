@@ -3,6 +3,7 @@
 
 #include <fastalloc/error.hpp>
 #include <fastalloc/storage/checked_free.hpp>
+#include <fastalloc/storage/partial_slabs.hpp>
 #include <fastalloc/storage/put_slots.hpp>
 #include <fastalloc/storage/slab.hpp>
 #include <fastalloc/storage/slab_directory.hpp>
@@ -17,17 +18,13 @@
 
 namespace fastalloc::detail {
 
-template <index_strategy Index>
-struct partial_link;
-
-template <index_strategy Index>
-using listed_slab = slab<typename index_for_checks<Index>::type, partial_link<Index>>;
-
-template <index_strategy Index>
-struct partial_link {
-    listed_slab<Index>* next_partial;  // in the list of slabs to refill from
-    bool is_lent;                      // its memory is its provider's
+struct place_in_set {
+    std::size_t number;  // how many slabs are older
+    bool is_lent;        // its memory is its provider's
 };
+
+template <index_strategy Index>
+using listed_slab = slab<typename index_for_checks<Index>::type, place_in_set>;
 
 /// Whom slots belong to that a slab set does not own.
 class other_owners {
@@ -42,9 +39,9 @@ protected:
 
 /// The slabs that a pool owns. Slots leave and enter in numbers, by way of a magazine.
 ///
-/// Invariants: `capacity()` and `available()` are the sums over the slabs' indices; a slab with a free
-/// slot is either the current one or on the partial list, never both, and no other slab is on that;
-/// there is a directory, of all slabs, exactly if they are not few.
+/// Invariants: `capacity()` and `available()` are the sums over the slabs' indices; there is a directory,
+/// of all slabs, exactly if they are not few, and then those with a free slot, but for the current one, are
+/// the partial slabs.
 template <index_strategy Index>
 class slab_set {
     using slab_type = listed_slab<Index>;
@@ -82,15 +79,16 @@ public:
         detail::visit_slots<slab_type>(slabs_, geometry_, cached, f);
     }
 
-    /// Effects: moves up to `most` free slots to `out`, the one to be used first last: lowest
-    /// address first, within a slab, where the index allows. Returns: how many.
+    /// Effects: moves up to `most` free slots to `out`, the one to be used first last: what is left of the
+    /// slab that was used last, then the youngest slab first; within a slab the lowest address first, where
+    /// the index allows. Returns: how many.
     std::size_t take_some(void** out, std::size_t most) noexcept {
         std::size_t missing = most;
         while (missing != 0) {
             if (current_ == nullptr || current_->index.available() == 0) {
-                if (partial_ == nullptr) break;
-                current_ = partial_;
-                partial_ = partial_->links.next_partial;
+                slab_type* const next = take_youngest_partial();
+                if (next == nullptr) break;
+                current_ = next;
             }
             std::byte* const base = current_->base;
             fastalloc::take_some(current_->index, static_cast<slot_number>(missing),
@@ -112,7 +110,7 @@ public:
         const bad_free bad = put_slots(
             in, count, geometry_, resource_, [this](const void* slot) { return find(slot); },
             [&](slab_type& s, slot_number n, auto put) {
-                if (s.index.available() == 0 && &s != current_) list_partial(&s);
+                if (s.index.available() == 0 && &s != current_) enter_partial(&s);
                 put(s.index);
                 put_here += n;
             },
@@ -131,10 +129,13 @@ public:
         growth(slab_set& set, slot_number slots)
             : growth(&set, new_slab<slab_type>(set.geometry_, slots, set.pre_initialize_,
                                                *set.upstream_)) {
-            if (set.slab_count_ < slabs_without_directory || set.directory_.has_room_for(*added_)) {
-                return;
+            if (set.slab_count_ < few_slabs) return;
+            if (!set.directory_.has_room_for(*added_)) {
+                directory_ = slab_directory::made_of(added_, set.slabs_, set.upstream_);
             }
-            directory_ = slab_directory::made_of(added_, set.slabs_, set.upstream_);
+            if (set.partial_ == nullptr || set.partial_->capacity() == set.slab_count_) {
+                partial_ = partial_slabs::made_for(2 * set.slab_count_, set.upstream_);
+            }
         }
 
         growth(const growth&) = delete;
@@ -142,6 +143,7 @@ public:
 
         ~growth() {
             if (added_ != nullptr) set_->give_back(added_);
+            partial_slabs::release(partial_, set_->upstream_);
             directory_.release(set_->upstream_);
         }
 
@@ -152,7 +154,9 @@ public:
 
         slab_set* set_;
         slab_type* added_;
-        slab_directory directory_;  // empty: the one of the set has room
+        // Empty, or null: what the set has does.
+        slab_directory directory_;
+        partial_slabs* partial_ = nullptr;
     };
 
     /// Effects: the slab that was prepared belongs to the set, all its slots free.
@@ -161,6 +165,14 @@ public:
             std::swap(directory_, step.directory_);
         } else if (!directory_.empty()) {
             directory_.insert(step.added_);
+        }
+        if (step.partial_ != nullptr) {
+            std::swap(partial_, step.partial_);
+            if (step.partial_ != nullptr) {
+                partial_->take_all(*step.partial_);
+            } else {
+                enter_all_partial();
+            }
         }
         enter(std::exchange(step.added_, nullptr));
     }
@@ -183,17 +195,17 @@ public:
         adopt(base, slots, s);
     }
 
-    /// Slabs, and a directory, that the set no longer uses.
+    /// Slabs, and books of them, that the set no longer uses.
     struct surplus {
         slab_range* slabs = nullptr;  // the oldest first
         slab_directory directory;
+        partial_slabs* partial = nullptr;
     };
 
     /// Effects: parts with each slab whose slots are all available, but for one that was adopted.
     surplus detach_unused() noexcept {
         surplus detached;
         slab_range** link = &slabs_;
-        current_ = partial_ = nullptr;
         while (*link != nullptr) {
             auto* const s = static_cast<slab_type*>(*link);
             if (s->index.available() == s->index.capacity() && !s->links.is_lent) {
@@ -204,15 +216,20 @@ public:
                 s->next = detached.slabs;
                 detached.slabs = s;
             } else {
-                if (s->index.available() != 0) list_partial(s);
                 link = &s->next;
             }
         }
+        std::size_t number = slab_count_;
+        for (slab_range* s = slabs_; s != nullptr; s = s->next) as_slab(s)->links.number = --number;
+        current_ = nullptr;
         if (directory_.empty()) return detached;
-        if (slab_count_ <= slabs_without_directory) {
+        if (slab_count_ <= few_slabs) {
             std::swap(directory_, detached.directory);
+            std::swap(partial_, detached.partial);
         } else {
             directory_.keep_only(slabs_);
+            partial_->clear();
+            enter_all_partial();
         }
         return detached;
     }
@@ -221,6 +238,7 @@ public:
     void give_back(surplus detached) noexcept {
         // The oldest slab first, which is small, and before it what came later: glibc gives back the end of
         // its heap until larger blocks have made it keep more.
+        partial_slabs::release(detached.partial, upstream_);
         detached.directory.release(upstream_);
         while (detached.slabs != nullptr) {
             auto* const s = static_cast<slab_type*>(detached.slabs);
@@ -240,8 +258,9 @@ public:
                 give_back(s);
             }
         }
+        partial_slabs::release(std::exchange(partial_, nullptr), upstream_);
         directory_.release(upstream_);
-        current_ = partial_ = nullptr;
+        current_ = nullptr;
         slab_count_ = capacity_ = available_ = 0;
     }
 
@@ -257,32 +276,35 @@ public:
         std::size_t count = 0;
         std::size_t capacity = 0;
         std::size_t available = 0;
-        std::size_t to_be_listed = 0;
+        std::size_t partial = 0;
         bool has_current = current_ == nullptr;
         for (const slab_range* r = slabs_; r != nullptr; r = r->next) {
             if (++count > slab_count_) return false;
             const auto* const s = static_cast<const slab_type*>(r);
+            if (s->links.number != slab_count_ - count) return false;
             if (!s->invariants_hold(geometry_)) return false;
             if (find(s->base) != s || find(s->base + (s->bytes - 1)) != s) return false;
             capacity += s->index.capacity();
             available += s->index.available();
-            to_be_listed += s->index.available() != 0 && s != current_;
             has_current = has_current || s == current_;
+            if (s->index.available() == 0 || s == current_) continue;
+            ++partial;
+            if (partial_ != nullptr && !partial_->has(s, s->links.number)) return false;
         }
-        for (const slab_type* s = partial_; s != nullptr; s = s->links.next_partial) {
-            if (to_be_listed-- == 0 || s == current_ || s->index.available() == 0) return false;
-        }
-        return has_current && to_be_listed == 0 && count == slab_count_ && capacity == capacity_ &&
-               available == available_ &&
-               directory_.empty() == (slab_count_ <= slabs_without_directory) &&
-               (directory_.empty() || directory_.invariants_hold(slabs_));
+        const bool are_few = slab_count_ <= few_slabs;
+        return has_current && count == slab_count_ && capacity == capacity_ &&
+               available == available_ && directory_.empty() == are_few &&
+               (directory_.empty() || directory_.invariants_hold(slabs_)) &&
+               (partial_ == nullptr) == are_few &&
+               (partial_ == nullptr ||
+                (partial_->invariants_hold() && partial_->size() == partial));
     }
 
 private:
     friend struct invariants_test_access;
 
     // So many are looked through faster than they are hashed.
-    static constexpr std::size_t slabs_without_directory = 4;
+    static constexpr std::size_t few_slabs = 4;
 
     [[gnu::cold, gnu::noinline]] bad_free put_elsewhere_slow(void* slot) noexcept {
         if (others_ != nullptr) return others_->take_back(slot, geometry_);
@@ -296,26 +318,43 @@ private:
         return static_cast<slab_type*>(s);
     }
 
-    void list_partial(slab_type* s) noexcept {
-        s->links.next_partial = partial_;
-        partial_ = s;
+    static slab_type* as_slab(slab_range* s) noexcept { return static_cast<slab_type*>(s); }
+
+    // Returns: the youngest slab that has a free slot; null if none has. Preconditions: the current one has
+    // none.
+    slab_type* take_youngest_partial() noexcept {
+        if (partial_ != nullptr) return as_slab(partial_->take());
+        slab_range* s = slabs_;
+        while (s != nullptr && as_slab(s)->index.available() == 0) s = s->next;
+        return as_slab(s);
+    }
+
+    void enter_partial(slab_type* s) noexcept {
+        if (partial_ != nullptr) partial_->put(s, s->links.number);
+    }
+
+    void enter_all_partial() noexcept {
+        for (slab_range* r = slabs_; r != nullptr; r = r->next) {
+            slab_type* const s = as_slab(r);
+            if (s->index.available() != 0 && s != current_) enter_partial(s);
+        }
     }
 
     void enter(slab_type* s) noexcept {
         s->next = slabs_;
         slabs_ = s;
-        ++slab_count_;
+        s->links.number = slab_count_++;
         capacity_ += s->index.capacity();
         available_ += s->index.capacity();
-        list_partial(s);
+        enter_partial(s);
     }
 
     void give_back(slab_type* s) noexcept { delete_slab(s, geometry_, *upstream_); }
 
     slab_type* current_ = nullptr;  // refills come from it while it lasts
-    slab_type* partial_ = nullptr;  // the others that have a free slot
     slab_directory directory_;
-    slab_range* slabs_ = nullptr;  // all of them, the youngest first
+    partial_slabs* partial_ = nullptr;  // the others that have a free slot
+    slab_range* slabs_ = nullptr;       // all of them, the youngest first
     std::size_t slab_count_ = 0;
     std::size_t capacity_ = 0;
     std::size_t available_ = 0;

@@ -13,9 +13,9 @@ namespace fastalloc::detail {
 /// Those of a set's slabs that have a free slot, by their numbers; the highest is the next to refill from.
 ///
 /// So slabs take turns in the same order each time, whatever order their slots were freed in, and a
-/// container that is filled again finds its elements side by side (jemalloc has an order among its slabs for
-/// the same reason, that of their addresses). The highest number is the youngest slab, and none is larger
-/// in a pool that grows by a share of itself: as few slabs as possible are in use, and the others can go.
+/// container that is filled again finds its elements side by side. (jemalloc takes its slabs by address, to
+/// the same end.) The highest number is that of the youngest slab, which is the largest where a pool grows by
+/// a share of itself: so few slabs stay in use, and the others can go.
 class partial_slabs {
 public:
     /// Returns: room for slabs with numbers below `capacity`, none of which is here yet; the caller has to

@@ -372,8 +372,6 @@ struct process_door {
     Allocator<T> allocator() const {
         return {};
     }
-
-    void all_is_freed() const {}
 };
 
 /// By way of an allocator that is the same in the whole process.

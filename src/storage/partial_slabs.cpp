@@ -46,7 +46,7 @@ void partial_slabs::release(partial_slabs* slabs, std::pmr::memory_resource* ups
 
 void partial_slabs::take_all(partial_slabs& others) noexcept {
     others.positions_.for_each_free([&](slot_number position) {
-        const std::size_t number = others.capacity() - 1 - position;
+        const slot_number number = others.mirrored(position);
         put(others.slabs_[number], number);
     });
     others.clear();

@@ -36,22 +36,21 @@ public:
 
     /// Whether `s` is here, under `number`.
     bool has(const slab_range* s, std::size_t number) const noexcept {
-        return number < capacity() && positions_.is_free(position_of(number)) &&
-               slabs_[number] == s;
+        return number < capacity() && positions_.is_free(mirrored(number)) && slabs_[number] == s;
     }
 
     /// Effects: `s` is here. Preconditions: it is not, and `number`, which is below `capacity()`, is its
     /// own. Complexity: constant.
     void put(slab_range* s, std::size_t number) noexcept {
         slabs_[number] = s;
-        positions_.put(position_of(number));
+        positions_.put(mirrored(number));
     }
 
     /// Returns: the slab with the highest number, which is not here any more; null if there is none.
     /// Complexity: logarithmic in `capacity()`, to the base 64.
     slab_range* take() noexcept {
-        const slot_number lowest = positions_.take();
-        return lowest == no_slot ? nullptr : slabs_[capacity() - 1 - lowest];
+        const slot_number position = positions_.take();
+        return position == no_slot ? nullptr : slabs_[mirrored(position)];
     }
 
     /// Effects: none is here any more.
@@ -72,12 +71,12 @@ private:
 
     partial_slabs(std::byte* memory, slot_number capacity);
 
-    // An index has the lowest first.
-    slot_number position_of(std::size_t number) const noexcept {
-        return static_cast<slot_number>(capacity() - 1 - number);
-    }
-
     ~partial_slabs() = default;
+
+    // Returns: the position of a number in the index, which has the lowest first; the number of a position.
+    slot_number mirrored(std::size_t n) const noexcept {
+        return static_cast<slot_number>(capacity() - 1 - n);
+    }
 
     record_memory words_memory_;
     bitmap_index positions_;

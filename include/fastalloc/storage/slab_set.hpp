@@ -207,7 +207,7 @@ public:
         surplus detached;
         slab_range** link = &slabs_;
         while (*link != nullptr) {
-            auto* const s = static_cast<slab_type*>(*link);
+            auto* const s = as_slab(*link);
             if (s->index.available() == s->index.capacity() && !s->links.is_lent) {
                 *link = s->next;
                 --slab_count_;
@@ -241,7 +241,7 @@ public:
         partial_slabs::release(detached.partial, upstream_);
         detached.directory.release(upstream_);
         while (detached.slabs != nullptr) {
-            auto* const s = static_cast<slab_type*>(detached.slabs);
+            auto* const s = as_slab(detached.slabs);
             detached.slabs = s->next;
             give_back(s);
         }
@@ -250,7 +250,7 @@ public:
     /// Effects: gives back every slab, whoever still uses its slots.
     void release() noexcept {
         while (slabs_ != nullptr) {
-            auto* const s = static_cast<slab_type*>(slabs_);
+            auto* const s = as_slab(slabs_);
             slabs_ = s->next;
             if (s->links.is_lent) {
                 std::destroy_at(s);
@@ -312,10 +312,10 @@ private:
     }
 
     slab_type* find(const void* p) const noexcept {
-        if (!directory_.empty()) return static_cast<slab_type*>(directory_.find(p));
+        if (!directory_.empty()) return as_slab(directory_.find(p));
         slab_range* s = slabs_;
         while (s != nullptr && !s->contains(p)) s = s->next;
-        return static_cast<slab_type*>(s);
+        return as_slab(s);
     }
 
     static slab_type* as_slab(slab_range* s) noexcept { return static_cast<slab_type*>(s); }
